@@ -1,0 +1,193 @@
+"""The one schema of every setting: names, types, ranges and defaults.
+
+`config/config.yaml` explains each setting to people; a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from bot_cripto.errors import ConfigError
+from bot_cripto.symbols import check_symbol
+from bot_cripto.timeframes import TIMEFRAMES, iso, parse_iso
+
+
+def _listed(value: Any) -> Any:
+    """Accept ``A,B`` (environment, command line) where a list is meant."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _texted(value: Any) -> Any:
+    """Accept an empty value of YAML (``archive:``) as the empty text."""
+    return "" if value is None else value
+
+
+Text = Annotated[str, BeforeValidator(_texted)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+BasisPoints = Annotated[float, Field(ge=0, le=1000)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True
+    )
+
+
+class Simulated(_Section):
+    """The embedded, made-up market."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 7
+    edge: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    outages: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+
+
+class Training(_Section):
+    """How models are trained; a test keeps names and defaults equal to `TrainingSettings`."""
+
+    label: Literal["direction", "triple_barrier"] = "direction"
+    neutral_band: Annotated[float, Field(ge=0, le=3)] = 0.1
+    barrier_up: Annotated[float, Field(gt=0, le=20)] = 1.0
+    barrier_down: Annotated[float, Field(gt=0, le=20)] = 1.0
+    rounds: Annotated[int, Field(ge=1, le=5000)] = 300
+    early_stopping_rounds: Annotated[int, Field(ge=1, le=1000)] = 40
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.04
+    num_leaves: Annotated[int, Field(ge=2, le=1024)] = 15
+    min_leaf_fraction: Annotated[float, Field(gt=0, le=0.5)] = 0.025
+    feature_fraction: Annotated[float, Field(gt=0, le=1)] = 0.5
+    bagging_fraction: Annotated[float, Field(gt=0, le=1)] = 0.7
+    lambda_l2: Annotated[float, Field(ge=0, le=1e6)] = 1.0
+    max_bin: Annotated[int, Field(ge=15, le=255)] = 127
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    validation_fraction: Annotated[float, Field(gt=0, le=0.3)] = 0.1
+    calibration_fraction: Annotated[float, Field(gt=0, le=0.3)] = 0.1
+    holdout_fraction: Annotated[float, Field(gt=0, le=0.3)] = 0.1
+    embargo_steps: Annotated[int, Field(ge=0, le=10_000)] = 12
+    min_rows: Annotated[int, Field(ge=1000)] = 4000
+    baseline_min_rows: Annotated[int, Field(ge=100)] = 500
+
+
+class Settings(_Section):
+    """Every setting of the bot, after all origins are merged."""
+
+    # what to watch
+    symbols: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)] = ["BTC/USDT"]
+    timeframe: str = "5m"
+    horizon_steps: Annotated[int, Field(ge=1, le=288)] = 5
+
+    # where candles come from
+    source: Literal["simulated", "archive", "exchange"] = "simulated"
+    simulated: Simulated = Simulated()
+    archive: Text = ""
+    archive_symbol: Text = ""
+    archive_timeframe: Text = ""
+    exchange: Annotated[str, Field(pattern=r"^[a-z0-9]+$")] = "binance"
+    exchange_base_url: Annotated[
+        str, BeforeValidator(_texted), Field(pattern=r"^(https?://[^\s@]+)?$")
+    ] = ""
+    history_days: Annotated[int, Field(ge=1, le=3650)] = 120
+    as_of: Text = ""
+    fill_candles: Annotated[int, Field(ge=0, le=288)] = 12
+    fetch_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10
+    fetch_budget_s: Annotated[float, Field(gt=0, le=3600)] = 90
+    fetch_attempts: Annotated[int, Field(ge=1, le=20)] = 6
+    fetch_late_s: Annotated[float, Field(ge=0, le=120)] = 20
+    fetch_workers: Annotated[int, Field(ge=1, le=32)] = 4
+
+    # models
+    training: Training = Training()
+    training_cutoff: Text = ""
+    folds: Annotated[int, Field(ge=2, le=20)] = 4
+    model_risk_vol_ref: Annotated[float, Field(gt=0, le=1)] = 0.02
+
+    # decision
+    prob_min: Annotated[float, Field(ge=0.5, le=1)] = 0.60
+    min_expected_return: Annotated[float, Field(ge=0, le=1)] = 0.002
+    risk_max: Fraction = 0.30
+    regime_adx_trend_min: Annotated[float, Field(ge=0, le=100)] = 20
+    regime_atr_high_vol_pct: Annotated[float, Field(gt=0, le=1)] = 0.02
+    allow_range: bool = False
+    allow_high_vol: bool = False
+
+    # costs of a fill, in basis points of its notional
+    fees_bps: BasisPoints = 10
+    spread_bps: BasisPoints = 2
+    slippage_bps: BasisPoints = 3
+
+    # money
+    initial_equity: Annotated[float, Field(gt=0)] = 10000
+    risk_per_trade: Annotated[float, Field(gt=0, le=0.1)] = 0.01
+    max_position_size: Annotated[float, Field(gt=0, le=1)] = 1
+    max_daily_drawdown: Annotated[float, Field(gt=0, le=1)] = 0.03
+    max_weekly_drawdown: Annotated[float, Field(gt=0, le=1)] = 0.07
+    risk_cooldown_minutes: Annotated[float, Field(ge=0, le=10080)] = 15
+    live_mode: bool = False
+    live_max_daily_loss: Annotated[float, Field(gt=0, le=1)] = 0.03
+
+    # folders
+    state_dir: Text = ""
+    data_dir: Text = ""
+    models_dir: Text = ""
+    logs_dir: Text = ""
+
+    @field_validator("symbols")
+    @classmethod
+    def _symbols(cls, value: list[str]) -> list[str]:
+        try:
+            for symbol in value:
+                check_symbol(symbol)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        if len(set(value)) != len(value):
+            raise ValueError("a symbol stands twice in the list")
+        return value
+
+    @field_validator("timeframe", "archive_timeframe")
+    @classmethod
+    def _timeframe(cls, value: str, info: Any) -> str:
+        if value not in TIMEFRAMES and not (value == "" and info.field_name != "timeframe"):
+            raise ValueError(f"allowed: {', '.join(TIMEFRAMES)}")
+        return value
+
+    @field_validator("as_of", "training_cutoff", mode="before")
+    @classmethod
+    def _moment(cls, value: Any) -> str:
+        if value is None or value == "":
+            return ""
+        try:
+            return iso(parse_iso(str(value)))
+        except ValueError:
+            raise ValueError("allowed: an ISO 8601 time like 2024-09-06T04:45:00Z") from None
+
+    @field_validator("archive_symbol")
+    @classmethod
+    def _archive_symbol(cls, value: str) -> str:
+        return check_symbol(value) if value else value
+
+    @field_validator("live_mode")
+    @classmethod
+    def _no_live_yet(cls, value: bool) -> bool:
+        if value:
+            raise ValueError("live trading is not part of this release; set it to false")
+        return value
+
+
+ENVIRONMENT: dict[str, str] = {
+    name.upper(): name
+    for name, field in Settings.model_fields.items()
+    if name not in ("horizon_steps", "as_of", "simulated", "training")
+} | {"PRED_HORIZON_STEPS": "horizon_steps", "BOT_CRIPTO_NOW": "as_of"}
+"""Environment variables that override a setting, by their name."""
+
+SECRETS = (
+    "EXCHANGE_API_KEY",
+    "EXCHANGE_API_SECRET",
+    "EXCHANGE_API_PASSWORD",
+    "TELEGRAM_BOT_TOKEN",
+    "TELEGRAM_CHAT_ID",
+    "LIVE_CONFIRM_TOKEN",
+)
+"""Names that the environment file may hold and that no setting, log or artefact ever shows."""

@@ -1,0 +1,89 @@
+"""What every script of the workflow shares: its arguments, its lock, its log, its errors."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+from bot_cripto import atomic
+from bot_cripto.checkout import own_settings
+from bot_cripto.errors import EXIT_FAILED, EXIT_USAGE, BotCriptoError
+from bot_cripto.layout import Layout
+from bot_cripto.locks import job_lock
+
+ROLE_VARIABLE = "BOT_CRIPTO_ROLE"
+ERRORS_VARIABLE = "BOT_CRIPTO_ERRORS"
+FOLDERS_VARIABLE = "BOT_CRIPTO_FOLDERS"
+PROVENANCE_VARIABLE = "BOT_CRIPTO_PROVENANCE"
+
+log = logging.getLogger("bot_cripto")
+
+
+def job(work: Callable[..., None], *arguments: str) -> None:
+    """Run the work of one rule as a process of its own, and exit with the contract's code.
+
+    The command line gives ``--settings`` (JSON: the rule's slice of the configuration); the
+    environment says where files lie. Without them the project's own config.yaml and environment
+    count, so that a script can be run by hand. `work` is called as
+    ``work(layout, settings, **arguments)``.
+
+    Parameters
+    ----------
+    work : callable
+        Its name names the step in logs and errors.
+    *arguments : str
+        Names of further options, all texts and all required.
+    """
+    parser = argparse.ArgumentParser(description=(work.__doc__ or "").strip().splitlines()[0])
+    parser.add_argument("--settings", help="JSON; left out: config.yaml and the environment")
+    for name in arguments:
+        parser.add_argument(f"--{name.replace('_', '-')}", required=True)
+    given = vars(parser.parse_args())
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+    step = work.__name__
+    try:
+        text, folders = given.pop("settings"), os.environ.get(FOLDERS_VARIABLE)
+        settings = json.loads(text) if text else own_settings()
+        layout = Layout.from_json(folders) if folders else Layout.of(own_settings())
+        role = os.environ.get(ROLE_VARIABLE)
+        with job_lock(layout.locks, role) if role else nullcontext():
+            work(layout, settings, **given)
+    except BotCriptoError as error:
+        _record(step, str(error))
+        log.error("%s: %s", step, error)
+        sys.exit(error.exit_code)
+    except json.JSONDecodeError as error:
+        log.error("%s: --settings is no JSON: %s", step, error)
+        sys.exit(EXIT_USAGE)
+    except Exception as error:  # noqa: BLE001 - the process ends here; nothing is swallowed
+        _record(step, f"{type(error).__name__}: {error}")
+        traceback.print_exc()
+        sys.exit(EXIT_FAILED)
+
+
+def provenance() -> dict[str, str | None]:
+    """Return what the run is made with: ``git_commit``, ``code_sha256``, ``config_sha256``.
+
+    It reaches jobs by the environment, because a new commit alone makes nothing stale. Empty
+    where a script is run by hand.
+    """
+    known: dict[str, str | None] = json.loads(os.environ.get(PROVENANCE_VARIABLE) or "{}")
+    return known
+
+
+def _record(step: str, text: str) -> None:
+    """Leave the error where the end of the run looks for the reason of a NO_TRADE."""
+    folder = os.environ.get(ERRORS_VARIABLE)
+    if not folder:
+        return
+    try:
+        atomic.write_json(Path(folder) / f"{step}.json", {"step": step, "error": text})
+    except OSError as error:
+        log.error("%s: the error could not be recorded in %s: %s", step, folder, error)
