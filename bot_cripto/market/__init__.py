@@ -1,0 +1,1 @@
+"""Market data: three sources behind one interface, validation, and the candle store."""
