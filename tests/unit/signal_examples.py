@@ -1,0 +1,40 @@
+"""Decisions and documents that the tests of the signal start from."""
+
+from dataclasses import replace
+
+from bot_cripto.decision import (
+    TRADED,
+    TREND_DOWN,
+    TREND_UP,
+    Context,
+    Policy,
+    Regime,
+    decide,
+)
+from bot_cripto.forecast import Forecast, ModelUse
+from bot_cripto.signals.document import KINDS, Facts, Provenance, build
+
+CLOSE_MS = 1_725_597_900_000  # 2024-09-06T04:45:00Z
+
+UP = Regime(TREND_UP, "ADX14 27 is at least 20 and +DI is above -DI")
+DOWN = Regime(TREND_DOWN, "ADX14 27 is at least 20 and +DI is below -DI")
+GOOD = Context(stale_candles=0, last_candle=TRADED, missing_features=())
+MODELS = {kind: ModelUse(f"20240901T000000Z-{kind}", "ab" * 32, None) for kind in KINDS}
+BULL = Forecast(0.64, 0.004, -0.003, 0.003, 0.008, 0.005, 0.2, 0.5, MODELS)
+BEAR = Forecast(0.36, -0.004, -0.008, -0.003, 0.003, 0.005, 0.2, 0.5, MODELS)
+FACTS = Facts(
+    made_ms=CLOSE_MS + 1_250,
+    candle_close_ms=CLOSE_MS,
+    source="simulated",
+    symbol="BTC/USDT",
+    timeframe="5m",
+    horizon_steps=5,
+    equity=10_000.0,
+    provenance=Provenance("c0ffee", "11" * 32, "22" * 32, "33" * 32, "44" * 32),
+)
+
+
+def document(forecast=BULL, regime=UP, context=GOOD, policy=Policy(), **facts):  # noqa: B008
+    return build(
+        decide(forecast, regime, context, policy), forecast, regime, replace(FACTS, **facts)
+    )
