@@ -40,8 +40,8 @@ class _Section(BaseModel):
 class Simulated(_Section):
     """The embedded, made-up market."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 7
-    edge: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 19
+    edge: Annotated[float, Field(ge=0, lt=1)] = 0.35
     outages: Annotated[float, Field(ge=0, le=0.5)] = 0.0
 
 
