@@ -31,7 +31,7 @@ def test_a_file_gives_back_the_same_bits(tmp_path):
 
 
 @settings(max_examples=30, deadline=None)
-@given(values=arrays(np.float64, st.integers(0, 300)))
+@given(values=arrays(np.float64, st.integers(0, 300), elements=st.floats(width=32)))
 def test_any_numbers_survive(tmp_path_factory, values):
     path = tmp_path_factory.mktemp("frames") / "f"
     write_columns(path, {"a": values, "b": values.astype(np.float32)})

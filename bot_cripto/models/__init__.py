@@ -1,0 +1,1 @@
+"""Models: from a frozen snapshot of features and labels to verified versions and forecasts."""

@@ -1,0 +1,133 @@
+import json
+
+import pytest
+
+from bot_cripto.errors import ModelError
+from bot_cripto.forecast import ModelUse
+from bot_cripto.models import champion as champions
+from bot_cripto.models.champion import champion_path, promote, read_champion, restore_lost
+
+
+def use(name):
+    return ModelUse(name, "0" * 64, None)
+
+
+def put(models_dir, kinds, symbol="BTC/USDT", reason="better", at=1_725_598_000_000, **changes):
+    about = {"source": "simulated", "timeframe": "5m", "horizon_steps": 5, "provisional": False}
+    return promote(models_dir, symbol, kinds, reason=reason, promoted_at_ms=at, **(about | changes))
+
+
+def test_what_is_promoted_is_read(tmp_path):
+    assert read_champion(tmp_path, "BTC/USDT") is None
+    one = put(tmp_path, {"trend": ModelUse("a", "1" * 64, "run1")}, provisional=True)
+    assert read_champion(tmp_path, "BTC/USDT") == one
+    value = json.loads((tmp_path / "champion" / "BTC_USDT.json").read_text())
+    assert value == {
+        "symbol": "BTC/USDT",
+        "source": "simulated",
+        "timeframe": "5m",
+        "horizon_steps": 5,
+        "provisional": True,
+        "kinds": {"trend": {"version": "a", "sha256": "1" * 64, "mlflow_run_id": "run1"}},
+        "promoted_at": "2024-09-06T04:46:40Z",
+        "reason": "better",
+        "history": [],
+    }
+
+
+def test_history_is_newest_first_and_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(champions, "HISTORY_LIMIT", 3)
+    for name in "abcdef":
+        put(tmp_path, {"trend": use(name)})
+    champion = read_champion(tmp_path, "BTC/USDT")
+    assert champion.kinds == {"trend": use("f")}
+    assert [past.kinds["trend"].version for past in champion.history] == ["e", "d", "c"]
+    assert all(past.history == () for past in champion.history)
+    lines = (tmp_path / "champion" / "history" / "BTC_USDT.jsonl").read_text().splitlines()
+    assert [json.loads(line)["kinds"]["trend"]["version"] for line in lines] == list("abcdef")
+
+
+def test_promoting_what_is_in_use_changes_nothing(tmp_path):
+    one = put(tmp_path, {"trend": use("a")})
+    before = champion_path(tmp_path, "BTC/USDT").read_bytes()
+    assert put(tmp_path, {"trend": use("a")}, at=1_800_000_000_000) == one
+    assert champion_path(tmp_path, "BTC/USDT").read_bytes() == before
+
+
+def test_other_kinds_stay_only_where_asked_and_of_the_same_subject(tmp_path):
+    put(tmp_path, {"trend": use("a"), "risk": use("b")})
+    kept = put(tmp_path, {"return": use("c")}, keep_others=True)
+    assert set(kept.kinds) == {"trend", "return", "risk"}
+    other = put(tmp_path, {"return": use("d")}, keep_others=True, horizon_steps=12)
+    assert set(other.kinds) == {"return"}
+    assert set(put(tmp_path, {"baseline": use("e")}, horizon_steps=12).kinds) == {"baseline"}
+
+
+def test_unknown_kinds_and_nothing_are_refused(tmp_path):
+    for kinds in ({}, {"mood": use("a")}):
+        with pytest.raises(ModelError, match="a champion is of trend, return, risk, baseline"):
+            put(tmp_path, kinds)
+
+
+def test_symbols_do_not_mix(tmp_path):
+    put(tmp_path, {"trend": use("a")})
+    put(tmp_path, {"trend": use("b")}, symbol="ETH/USDT")
+    assert read_champion(tmp_path, "BTC/USDT").kinds["trend"].version == "a"
+    source = champion_path(tmp_path, "ETH/USDT").read_bytes()
+    champion_path(tmp_path, "BTC/USDT").write_bytes(source)
+    with pytest.raises(ModelError, match="is of ETH/USDT, not of BTC/USDT"):
+        read_champion(tmp_path, "BTC/USDT")
+
+
+GARBAGE = [
+    b"",
+    b"{",
+    b"\xff\xfe",
+    b"[]",
+    b"{}",
+    b"null",
+    b'{"symbol": "BTC/USDT", "kinds": {}}',
+    b'{"symbol": "BTC/USDT", "kinds": {"trend": 3}}',
+    b'{"symbol": "BTC/USDT", "kinds": {"trend": {"version": 3}}}',
+]
+
+
+@pytest.mark.parametrize("content", GARBAGE)
+def test_garbage_is_named_and_restored_from_the_history(tmp_path, content):
+    put(tmp_path, {"trend": use("a")})
+    last = put(tmp_path, {"trend": use("b")})
+    path = champion_path(tmp_path, "BTC/USDT")
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"champion file .*BTC_USDT\.json is damaged"):
+        read_champion(tmp_path, "BTC/USDT")
+    assert restore_lost(tmp_path, ["BTC/USDT", "ETH/USDT"]) == ["BTC/USDT"]
+    assert read_champion(tmp_path, "BTC/USDT") == last
+    assert restore_lost(tmp_path, ["BTC/USDT", "ETH/USDT"]) == []
+
+
+def test_a_lost_file_is_restored(tmp_path):
+    put(tmp_path, {"trend": use("a")})
+    last = put(tmp_path, {"trend": use("b")})
+    champion_path(tmp_path, "BTC/USDT").unlink()
+    assert restore_lost(tmp_path, ["BTC/USDT"]) == ["BTC/USDT"]
+    assert read_champion(tmp_path, "BTC/USDT") == last
+
+
+def test_a_line_cut_by_a_crash_costs_that_line_alone(tmp_path):
+    put(tmp_path, {"trend": use("a")})
+    history = tmp_path / "champion" / "history" / "BTC_USDT.jsonl"
+    with history.open("ab") as file:
+        file.write(b'{"symbol": "BTC/USDT", "ki')
+    put(tmp_path, {"trend": use("b")})
+    champion_path(tmp_path, "BTC/USDT").unlink()
+    restore_lost(tmp_path, ["BTC/USDT"])
+    champion = read_champion(tmp_path, "BTC/USDT")
+    assert champion.kinds["trend"].version == "b"
+    assert [past.kinds["trend"].version for past in champion.history] == ["a"]
+
+
+def test_promoting_over_a_damaged_file_keeps_the_history(tmp_path):
+    put(tmp_path, {"trend": use("a")})
+    champion_path(tmp_path, "BTC/USDT").write_text("oops")
+    champion = put(tmp_path, {"trend": use("b")})
+    assert [past.kinds["trend"].version for past in champion.history] == ["a"]

@@ -1,0 +1,135 @@
+import json
+import multiprocessing
+import sqlite3
+from dataclasses import replace
+
+import model_market as market
+import pytest
+
+from bot_cripto.models.version_writer import write_version
+from bot_cripto.tracking import prepare, record_training, tracking_uri, training_record
+
+NOW = "2024-09-06T04:45:00Z"
+
+
+@pytest.fixture(scope="module")
+def prepared_db(tmp_path_factory):
+    """Return a prepared database; making one takes seconds, copying it none."""
+    path = tmp_path_factory.mktemp("tracking") / "mlflow.db"
+    prepare(path)
+    return path
+
+
+@pytest.fixture
+def place(tmp_path, prepared_db, monkeypatch):
+    monkeypatch.setenv("BOT_CRIPTO_NOW", NOW)
+    with sqlite3.connect(prepared_db) as source, sqlite3.connect(tmp_path / "mlflow.db") as copy:
+        source.backup(copy)
+    return tmp_path / "mlflow.db", tmp_path / "artefacts"
+
+
+def records(tmp_path, kinds=("trend", "risk")):
+    result = []
+    for kind in kinds:
+        trained = market.trained(kind)
+        version = write_version(
+            tmp_path / "models", trained, market.origin(), market.reference_rows()
+        )
+        result.append(training_record(version, trained.importance))
+    return result
+
+
+def client(place):
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=tracking_uri(place[0]))
+
+
+def test_a_training_is_recorded_whole(place, tmp_path):
+    trend, risk = records(tmp_path)
+    runs = record_training(*place, "bot-cripto", "BTC/USDT 5m", [trend, risk])
+    assert set(runs) == {"trend", "risk"}
+    run = client(place).get_run(runs["trend"])
+    assert run.info.status == "FINISHED"
+    assert run.info.start_time == 1_725_597_900_000
+    assert run.data.metrics == pytest.approx(market.trained("trend").metrics)
+    assert run.data.params["learning_rate"] == "0.1"
+    assert run.data.params["horizon_steps"] == "3"
+    assert "rounds.direction" in run.data.params
+    assert "calibration.slope" in run.data.params
+    tags = run.data.tags
+    assert tags["model_version"] == trend.version
+    assert tags["model_sha256"] == trend.sha256
+    assert tags["code_sha256"] == "c" * 64
+    assert tags["config_sha256"] == "f" * 64
+    assert tags["data_sha256"] == "d" * 64
+    assert run.inputs.dataset_inputs[0].dataset.digest == "d" * 36
+    parent = client(place).get_run(tags["mlflow.parentRunId"])
+    assert parent.info.run_name == "BTC/USDT 5m"
+    assert parent.info.status == "FINISHED"
+    folder = place[1] / runs["trend"] / "artifacts"
+    stored = json.loads((folder / "importance.json").read_text())
+    assert stored == market.trained("trend").importance
+    shares = list(stored["direction"].values())
+    assert shares == sorted(shares, reverse=True)
+    assert json.loads((folder / "metadata.json").read_text())["kind"] == "trend"
+
+
+def test_the_same_version_is_recorded_once(place, tmp_path):
+    first, second = records(tmp_path)
+    one = record_training(*place, "bot-cripto", "a", [first])
+    both = record_training(*place, "bot-cripto", "b", [first, second])
+    assert both["trend"] == one["trend"]
+    assert record_training(*place, "bot-cripto", "c", [first, second]) == both
+    experiment = client(place).get_experiment_by_name("bot-cripto").experiment_id
+    assert len(client(place).search_runs([experiment])) == 4
+
+
+def test_a_run_that_was_cut_short_is_recorded_again(place, tmp_path, monkeypatch):
+    (record,) = records(tmp_path, ["trend"])
+    from mlflow import MlflowClient
+
+    def cut(self, *arguments, **options):
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(MlflowClient, "log_artifacts", cut)
+        with pytest.raises(RuntimeError, match="killed"):
+            record_training(*place, "bot-cripto", "a", [record])
+    runs = record_training(*place, "bot-cripto", "a", [record])
+    assert client(place).get_run(runs["trend"]).info.status == "FINISHED"
+
+
+def test_many_parameters_go_in_batches(place, tmp_path):
+    (record,) = records(tmp_path, ["trend"])
+    many = replace(record, params={f"p{i}": "x" * 6000 for i in range(230)})
+    runs = record_training(*place, "bot-cripto", "a", [many])
+    params = client(place).get_run(runs["trend"]).data.params
+    assert len(params) == 230
+    assert {len(value) for value in params.values()} == {5000}
+
+
+@pytest.mark.parametrize("name", ["EXCHANGE_API_KEY", "telegram_bot_token", "password"])
+def test_secrets_are_not_recorded(place, tmp_path, name):
+    (record,) = records(tmp_path, ["trend"])
+    for change in ({"params": {name: "x"}}, {"tags": {name: "x"}}):
+        with pytest.raises(ValueError, match=f"{name} looks like a secret"):
+            record_training(*place, "bot-cripto", "a", [replace(record, **change)])
+
+
+def test_the_database_is_in_write_ahead_mode_and_prepared_again_at_will(prepared_db):
+    prepare(prepared_db)
+    with sqlite3.connect(prepared_db) as connection:
+        assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
+        assert connection.execute("select count(*) from alembic_version").fetchone() == (1,)
+
+
+def test_processes_that_prepare_at_once_do_not_harm_each_other(tmp_path):
+    path = tmp_path / "new" / "mlflow.db"
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=prepare, args=(path,)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
