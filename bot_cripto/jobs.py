@@ -41,7 +41,7 @@ def job(work: Callable[..., None], *arguments: str) -> None:
     *arguments : str
         Names of further options, all texts and all required.
     """
-    parser = argparse.ArgumentParser(description=(work.__doc__ or "").strip().splitlines()[0])
+    parser = argparse.ArgumentParser(description=work.__doc__)
     parser.add_argument("--settings", help="JSON; left out: config.yaml and the environment")
     for name in arguments:
         parser.add_argument(f"--{name.replace('_', '-')}", required=True)

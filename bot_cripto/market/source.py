@@ -9,6 +9,7 @@ from typing import Any
 from bot_cripto.errors import ConfigError
 from bot_cripto.market.candles import CandleSource
 
+
 def make_source(settings: Mapping[str, Any], cache_dir: Path) -> CandleSource:
     """Return the configured source.
 

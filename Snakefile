@@ -1,0 +1,54 @@
+# Bot Cripto: from closed candles to signal.json.
+#
+# All results lie below the state folder (default: this checkout):
+#   data/candles/SOURCE-TF/SYMBOL/            the candle store, by month; not a rule's output
+#   data/live/SOURCE-TF/CANDLE/               candles, features and signals of one closed candle
+#   data/history/SOURCE-TF/CUTOFF/            what a download of history found, by symbol
+#   data/training/SOURCE-TF/CUTOFF/SYMBOL/    frozen snapshots, and what was trained on them
+#   models/KIND/SYMBOL/VERSION/               immutable model versions
+#   models/champion/SYMBOL.json               which versions are in use
+#   logs/signal.json, logs/signals/           the published signals
+#   logs/reports/SYMBOL/                      the forecasts, measured out of sample
+#   logs/mlflow.db, logs/mlartifacts/         every training, for MLflow
+#
+# Targets: signal (the default), retrain, evaluate, fetch, features, trend_model, return_model,
+# risk_model. `snakemake -n TARGET` says what is stale and why.
+
+
+include: "rules/common.smk"
+
+
+workdir: STATE_DIR
+
+
+include: "rules/candles.smk"
+include: "rules/features.smk"
+include: "rules/training.smk"
+include: "rules/signals.smk"
+include: "rules/evaluation.smk"
+
+
+rule signal:
+    default_target: True
+    input:
+        run_of("signal", signal_files, publishes=True),
+
+
+rule retrain:
+    input:
+        run_of("retrain", retrain_files),
+
+
+rule fetch:
+    input:
+        run_of("signal", history_files),
+
+
+rule features:
+    input:
+        run_of("signal", feature_files),
+
+
+rule evaluate:
+    input:
+        run_of("evaluate", evaluation_files),

@@ -1,0 +1,136 @@
+"""The command line of Bot Cripto; every command of the workflow runs its Snakemake target."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bot_cripto import __version__
+from bot_cripto.checkout import own_layout, own_settings
+from bot_cripto.errors import EXIT_ALARM, EXIT_FAILED, EXIT_OK, BotCriptoError, DataError
+
+TARGETS = {
+    "features": ("features", "compute the features of the last closed candle"),
+    "train-trend": ("trend_model", "train a trend model; in use only where there is none"),
+    "train-return": ("return_model", "train a return model; in use only where there is none"),
+    "train-risk": ("risk_model", "train a risk model; in use only where there is none"),
+    "run-inference": ("signal", "make and publish the signal of the last closed candle"),
+    "retrain": ("retrain", "train challengers and judge them against the champions"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with the contract's code (0, 1, 2 or 3)."""
+    given = _parser().parse_args(arguments)
+    try:
+        code = given.run(given)
+    except BotCriptoError as error:
+        sys.stderr.write(f"bot-cripto {given.command}: {error}\n")
+        code = error.exit_code
+    except BrokenPipeError:
+        # the reader of our output went away; nothing is left to say to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FAILED
+    sys.exit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bot-cripto",
+        description="Signals that can be traced, replayed and believed.",
+        epilog="Settings: config/config.yaml, or the environment. Exit codes: 0 done, 1 failed, "
+        "2 wrong usage or configuration, 3 an alarm is raised.",
+    )
+    parser.add_argument("--version", action="version", version=f"bot-cripto {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    def workflow(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        sub = command(name, run, text)
+        sub.add_argument("-n", "--dry-run", action="store_true", help="only say what is stale")
+        return sub
+
+    fetch = workflow("fetch", _fetch, "fetch the candles of the last days into the store")
+    fetch.add_argument("--days", type=int, required=True, help="how many days of candles")
+    for name, (_, text) in TARGETS.items():
+        workflow(name, _target, text)
+    backtest = workflow("backtest", _backtest, "measure the forecasts walk-forward, out of sample")
+    backtest.add_argument("--folds", type=int, default=4, help="how many folds (default 4)")
+    drift = command("detect-drift", _detect_drift, "look for a drop in a performance history")
+    drift.add_argument("--history-file", type=Path, required=True, help="list of {ts, metric}")
+    explain = command("explain", _explain, "say why the last signal is what it is")
+    explain.add_argument("--symbol", help="e.g. BTC/USDT; left out: the first configured one")
+    explain.add_argument("--lang", choices=("en", "es"), default="en")
+    command("info", _info, "show configuration, folders, models and the last signal")
+    return parser
+
+
+def _target(given: argparse.Namespace) -> int:
+    from bot_cripto.runner import run_target
+
+    return run_target(TARGETS[given.command][0], dry_run=given.dry_run)
+
+
+def _fetch(given: argparse.Namespace) -> int:
+    from bot_cripto.runner import run_target
+
+    days = {"history_days": str(given.days)}
+    return run_target("fetch", overrides=days, dry_run=given.dry_run)
+
+
+def _backtest(given: argparse.Namespace) -> int:
+    from bot_cripto.runner import run_target
+
+    code = run_target("evaluate", overrides={"folds": str(given.folds)}, dry_run=given.dry_run)
+    if code == EXIT_OK and not given.dry_run:
+        for symbol in own_settings()["symbols"]:
+            path = own_layout(own_settings()).report(symbol)
+            sys.stdout.write(f"{symbol}: {json.loads(path.read_bytes())['verdict']} ({path})\n")
+        sys.stdout.write("Measured: the forecasts. Trades and their costs are not simulated yet.\n")
+    return code
+
+
+def _detect_drift(given: argparse.Namespace) -> int:
+    from bot_cripto.drift import DRIFT, read_history, relative_drop
+
+    result = relative_drop(read_history(given.history_file))
+    sys.stdout.write(f"{given.history_file}: {result.status}: {result.reason}\n")
+    return EXIT_ALARM if result.status == DRIFT else EXIT_OK
+
+
+def _explain(given: argparse.Namespace) -> int:
+    from bot_cripto.signals.explain import explain
+
+    path = own_layout(own_settings()).published(given.symbol or own_settings()["symbols"][0])
+    sys.stdout.write(explain(_read_signal(path), lang=given.lang) + "\n")
+    return EXIT_OK
+
+
+def _info(given: argparse.Namespace) -> int:
+    from bot_cripto.info import info
+
+    sys.stdout.write(info() + "\n")
+    return EXIT_OK
+
+
+def _read_signal(path: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no signal yet; run: snakemake signal") from None
+    except ValueError as error:
+        raise DataError(f"{path}: is no JSON ({error}); run: snakemake signal") from None
+    return document
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+# The configuration, the clock and the names that every stage shares.
+import atexit
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from snakemake.logging import logger
+
+# Two OpenMP threads on busy virtual cores collapse; jobs are parallel instead.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+from bot_cripto import clock, runs
+from bot_cripto.config import effective, load_settings
+from bot_cripto.errors import ConfigError
+from bot_cripto.layout import Layout
+from bot_cripto.market.exchange_loader import check_exchange_id
+from bot_cripto.provenance import canonical_json, code_sha256, git_commit
+from bot_cripto.symbols import symbol_to_path
+from bot_cripto.timeframes import candle_id, last_close
+
+ROOT = Path(workflow.basedir)
+SCRIPTS = ROOT / "scripts"
+
+
+def is_real_run():
+    """Whether the command line asks for work, not for a look (dry run, lint, graph, ...)."""
+    from snakemake.cli import parse_args
+
+    _, args = parse_args(None)
+    looks = ("dryrun", "lint", "dag", "rulegraph", "filegraph", "d3dag", "summary")
+    looks += (
+        "detailed_summary",
+        "list_rules",
+        "list_target_rules",
+        "list_changes",
+        "touch",
+    )
+    return not any(getattr(args, look, None) for look in looks)
+
+
+try:
+    SETTINGS = effective(
+        load_settings(ROOT / "config" / "config.yaml", os.environ, config), Path.cwd()
+    )
+    if SETTINGS["source"] == "exchange":
+        check_exchange_id(SETTINGS["exchange"])
+    # One moment for the whole run: jobs see the same one.
+    if SETTINGS["as_of"]:
+        os.environ[clock.AS_OF_VARIABLE] = SETTINGS["as_of"]
+    CANDLE = candle_id(last_close(clock.now_ms(), SETTINGS["timeframe"]))
+    CUTOFF = candle_id(
+        runs.training_cutoff(SETTINGS["training_cutoff"], clock.now_ms(), SETTINGS["timeframe"])
+    )
+except ConfigError as error:
+    if workflow.is_main_process and is_real_run():
+        runs.publish_config_failure(str(error), ROOT, os.environ, config)
+    print(f"configuration: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
+
+STATE_DIR = SETTINGS["state_dir"] or str(ROOT)
+LAYOUT = Layout.of(SETTINGS)
+SYMBOLS = [symbol_to_path(symbol) for symbol in SETTINGS["symbols"]]
+LIVE = LAYOUT.live("{candle}")
+TRAINING = LAYOUT.training("{cutoff}", "{symbol}")
+# Whole paths: Snakemake has left the state folder again when the run is closed.
+LAYOUT_IN_STATE = LAYOUT.below(Path(STATE_DIR))
+RUN = runs.Run(
+    LAYOUT_IN_STATE,
+    SETTINGS,
+    CANDLE,
+    CUTOFF,
+    {
+        "git_commit": git_commit(ROOT),
+        "code_sha256": code_sha256(*ROOT.glob("scripts/*.py")),
+        "config_sha256": runs.config_sha256(SETTINGS),
+    },
+    logger,
+)
+
+# What jobs need to know and what must not make them stale reaches them by the environment:
+# where files lie, and what the run was made with.
+# Jobs use the Python of this Snakemake, with its environment active or not.
+os.environ.update(
+    BOT_CRIPTO_FOLDERS=LAYOUT.to_json(),
+    BOT_CRIPTO_PROVENANCE=canonical_json(RUN.provenance),
+    BOT_CRIPTO_SCRIPTS=str(SCRIPTS),
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+)
+
+
+wildcard_constraints:
+    candle=r"\d{8}T\d{6}Z",
+    cutoff=r"\d{8}T\d{6}Z",
+    symbol=r"[A-Z0-9_-]+",
+    kind="trend|return|risk|baseline",
+    kinds="[a-z]+(-[a-z]+)*",
+
+
+def code(rule_name):
+    """Content hash of the script of that name and of all that it imports from the package."""
+    return code_sha256(SCRIPTS / f"{rule_name}.py")
+
+
+def slice_of(*keys):
+    """Those settings as text: what depends on them runs again when one of them changes."""
+    return canonical_json({key: SETTINGS[key] for key in keys})
+
+
+SOURCE_KEYS = (
+    ["source", "source_name", "market", "timeframe", "symbols", "fill_candles"]
+    + [k for k in SETTINGS if k.startswith("fetch_")]
+    + {
+        "simulated": ["simulated"],
+        "archive": ["archive", "archive_symbol", "archive_timeframe"],
+        "exchange": ["exchange", "exchange_base_url"],
+    }[SETTINGS["source"]]
+)
+
+
+def run_of(role, files, publishes=False):
+    """Return the input function of a target: it opens the run before the DAG is decided on.
+
+    A dry run, a graph or a job process opens nothing. What is opened is closed when the process
+    ends, however it ends: no hook of Snakemake fires when there was nothing to do.
+    """
+
+    def inputs(wildcards):
+        looks = not workflow.executor_plugin or workflow.dryrun or workflow.touch
+        if workflow.is_main_process and not looks and RUN.open(role, publishes):
+            atexit.register(close_run)
+        return files()
+
+    return inputs
+
+
+def close_run():
+    """Publish what the run made; a failed symbol makes the exit code 1."""
+    code = 1
+    try:
+        code = RUN.close()
+    except Exception:
+        traceback.print_exc()
+    if code:
+        # at this point of the process sys.exit() no longer sets the exit code
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+KINDS = ("trend", "return", "risk", "baseline")
+ALL_KINDS = "-".join(KINDS)
+
+# Only a symbol that never had a version is trained on the way to a signal: so a candle that
+# arrives never trains. One that is added later begins with the baseline. The steps below pass a
+# failed download on as a reason, so that one bad symbol holds up no other.
+BOOTSTRAP = runs.bootstrap_kinds(LAYOUT_IN_STATE, SYMBOLS, KINDS)
+
+
+def history_files():
+    """The history up to the last closed candle, for the target `fetch`."""
+    return expand(LAYOUT.history(CANDLE, "{symbol}"), symbol=SYMBOLS)
+
+
+def feature_files():
+    return expand(LAYOUT.live(CANDLE) / "features" / "{symbol}.json", symbol=SYMBOLS)
+
+
+def retrain_files():
+    return expand(LAYOUT.training(CUTOFF, "{symbol}") / "judgement.json", symbol=SYMBOLS)
+
+
+def signal_files():
+    return [str(LAYOUT.live(CANDLE) / "signals.status.json")]
+
+
+def champion_files(wildcards):
+    """The champion files that exist, and the making of those that never did."""
+    made = [str(LAYOUT.champion(s)) for s in SYMBOLS if LAYOUT_IN_STATE.champion(s).is_file()]
+    return made + [
+        str(LAYOUT.training(CUTOFF, symbol) / f"{'-'.join(kinds)}.adopted.json")
+        for symbol, kinds in BOOTSTRAP.items()
+    ]
+
+
+DECISION_KEYS = (
+    ["symbols", "source_name", "timeframe", "horizon_steps", "initial_equity"]
+    + ["model_risk_vol_ref", "regime_adx_trend_min", "regime_atr_high_vol_pct"]
+    + sorted(runs.POLICY_KEYS & set(SETTINGS))
+)
+
+
+def evaluation_files():
+    return [str(LAYOUT.report(symbol)) for symbol in SETTINGS["symbols"]]

@@ -1,0 +1,69 @@
+"""Compute the features of the last closed candle from its frozen window (one job, all symbols)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bot_cripto import atomic
+from bot_cripto.errors import BotCriptoError
+from bot_cripto.features import catalogue
+from bot_cripto.frames import columns_sha256, write_columns
+from bot_cripto.jobs import job
+from bot_cripto.layout import Layout
+from bot_cripto.market.candles import Candles
+from bot_cripto.market.live_window import read_window
+from bot_cripto.symbols import symbol_to_path
+
+
+def features_of(candles: Candles, timeframe: str) -> dict[str, Any]:
+    """Return the columns of the last candle: its open time and every feature, one row."""
+    matrix = catalogue.compute(candles, timeframe, last=1)
+    columns = {"open_time": candles.open_time[-1:]}
+    return columns | {name: matrix[:, i] for i, name in enumerate(catalogue.FEATURE_NAMES)}
+
+
+def build_symbol(folder: Path, name: str, timeframe: str) -> dict[str, Any]:
+    """Write the features of one symbol and return its status."""
+    quality = json.loads((folder / "candles" / f"{name}.quality.json").read_text())
+    status: dict[str, Any] = {
+        "error": quality["error"],
+        "problems": quality["problems"],
+        "stale_candles": quality["stale_candles"],
+        "last_candle": None,
+        "missing": None,
+        "candles_sha256": None,
+        "features_sha256": None,
+    }
+    columns: dict[str, Any] = {"open_time": np.empty(0, dtype=np.int64)}
+    try:
+        if status["error"] is None:
+            candles, status["candles_sha256"] = read_window(folder / "candles" / f"{name}.parquet")
+            columns = features_of(candles, timeframe)
+            status["features_sha256"] = columns_sha256(columns)
+            status["missing"] = [n for n, column in columns.items() if not np.isfinite(column[0])]
+            status["last_candle"] = (
+                "filled"
+                if candles.filled[-1]
+                else "traded"
+                if np.isfinite(candles.close[-1])
+                else "missing"
+            )
+    except BotCriptoError as error:
+        status["error"] = f"build_features: {error}"
+    write_columns(folder / "features" / f"{name}.parquet", columns)
+    atomic.write_json(folder / "features" / f"{name}.json", status)
+    return status
+
+
+def build_features(layout: Layout, settings: dict[str, Any], candle: str) -> None:
+    """Compute the features of one candle, for every symbol."""
+    for symbol in settings["symbols"]:
+        build_symbol(layout.live(candle), symbol_to_path(symbol), settings["timeframe"])
+
+
+if __name__ == "__main__":
+    job(build_features, "candle")
