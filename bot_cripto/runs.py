@@ -13,13 +13,12 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any
 
 from bot_cripto import atomic, clock
 from bot_cripto.config.load import effective, salvage_settings
-from bot_cripto.decision.thresholds import Policy
+from bot_cripto.decision.thresholds import policy_of
 from bot_cripto.errors import BotCriptoError, ConfigError
 from bot_cripto.jobs import ERRORS_VARIABLE, ROLE_VARIABLE
 from bot_cripto.layout import Layout
@@ -30,9 +29,6 @@ from bot_cripto.timeframes import iso, last_close, parse_candle_id, parse_iso
 
 NOT_CONFIGURATION = ("as_of", "state_dir", "data_dir", "models_dir", "logs_dir")
 """Settings that say when and where, not how: no part of the configuration's hash."""
-
-POLICY_KEYS = frozenset(field.name for field in fields(Policy))
-"""Settings that a decision is measured against."""
 
 log = logging.getLogger("bot_cripto")
 
@@ -275,11 +271,6 @@ def no_trade(
         provenance=Provenance(**provenance),
     )
     return failure(step, problem, facts, policy_of(settings))
-
-
-def policy_of(settings: Mapping[str, Any]) -> Policy:
-    """Return the `Policy` that settings describe."""
-    return Policy(**{name: settings[name] for name in POLICY_KEYS if name in settings})
 
 
 def publish_config_failure(

@@ -9,7 +9,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 HEAD = """\
 # The packages of requirements.lock for conda, made by envs/from_lock.py (`make lock`).
-# conda env create -f envs/environment.yaml && conda activate bot-cripto && pip install --no-deps -e .
+# conda env create -f envs/environment.yaml
+# conda activate bot-cripto && pip install --no-deps -e .
 name: bot-cripto
 channels:
   - conda-forge

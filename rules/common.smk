@@ -13,6 +13,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 from bot_cripto import clock, runs
 from bot_cripto.config import effective, load_settings
+from bot_cripto.decision.thresholds import POLICY_KEYS
 from bot_cripto.errors import ConfigError
 from bot_cripto.layout import Layout
 from bot_cripto.market.exchange_loader import check_exchange_id
@@ -187,7 +188,7 @@ def champion_files(wildcards):
 DECISION_KEYS = (
     ["symbols", "source_name", "timeframe", "horizon_steps", "initial_equity"]
     + ["model_risk_vol_ref", "regime_adx_trend_min", "regime_atr_high_vol_pct"]
-    + sorted(runs.POLICY_KEYS & set(SETTINGS))
+    + sorted(POLICY_KEYS & set(SETTINGS))
 )
 
 

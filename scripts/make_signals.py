@@ -13,6 +13,7 @@ import numpy as np
 from bot_cripto import atomic, clock
 from bot_cripto.decision.policy import Context, Policy, decide
 from bot_cripto.decision.regime import Regime, classify
+from bot_cripto.decision.thresholds import policy_of
 from bot_cripto.errors import BotCriptoError, DataError, ModelError
 from bot_cripto.forecast import Forecast
 from bot_cripto.frames import read_columns
@@ -20,7 +21,6 @@ from bot_cripto.jobs import job, provenance
 from bot_cripto.layout import Layout
 from bot_cripto.models.champion import read_champion
 from bot_cripto.models.forecast import Subject, forecast_row
-from bot_cripto.runs import policy_of
 from bot_cripto.signals.document import Facts, Provenance, build, failure
 from bot_cripto.signals.publish import revised
 from bot_cripto.symbols import symbol_to_path

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from bot_cripto.errors import ConfigError
 
@@ -62,6 +64,15 @@ class Policy:
                 raise ConfigError(f"{field.name} is {value}: it must lie between 0 and 1")
         if self.prob_min < 0.5:
             raise ConfigError(f"prob_min is {self.prob_min}: it must lie between 0.5 and 1")
+
+
+POLICY_KEYS = frozenset(field.name for field in fields(Policy))
+"""Names of the settings that a decision is measured against."""
+
+
+def policy_of(settings: Mapping[str, Any]) -> Policy:
+    """Return the policy that settings describe; names that are no part of it are passed over."""
+    return Policy(**{name: settings[name] for name in POLICY_KEYS if name in settings})
 
 
 def round_trip_cost(policy: Policy) -> float:

@@ -1,115 +1,15 @@
-"""A laboratory in which the workflow runs for real: Snakemake, its jobs, a state of its own."""
+"""Fixtures: laboratories with and without trained models."""
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-NOW = "2024-06-03T12:00:30Z"
-
-# enough candles for every kind of model, few enough to train in seconds
-SMALL = ("history_days=20", "training={rounds: 15, min_rows: 3000}", "simulated={edge: 0.5}")
-
-
-def later(candles: int, now: str = NOW) -> str:
-    """Return the moment that many five-minute candles after `now`."""
-    moment = datetime.fromisoformat(now) + timedelta(minutes=5 * candles)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-@dataclass
-class Ran:
-    """What a run of Snakemake did."""
-
-    code: int
-    output: str
-
-    @property
-    def rules(self) -> list[str]:
-        """The rules whose jobs finished, sorted, without the target rule."""
-        done = re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", self.output)
-        return sorted(name for name in done if name not in TARGETS)
-
-    @property
-    def nothing_to_do(self) -> bool:
-        return "Nothing to be done" in self.output
-
-
-TARGETS = ("signal", "retrain", "fetch", "features", "evaluate")
-
-
-@dataclass
-class Lab:
-    """A checkout and a state folder."""
-
-    state: Path
-    checkout: Path = ROOT
-    settings: tuple[str, ...] = SMALL
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def env(self, now: str = NOW) -> dict[str, str]:
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("BOT_CRIPTO", "PYTEST")) and name != "STATE_DIR"
-        }
-        return inherited | {
-            "BOT_CRIPTO_NOW": now,
-            "STATE_DIR": str(self.state),
-            "PYTHONPATH": str(self.checkout),
-            "OMP_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-            **self.environment,
-        }
-
-    def command(self, target: str, *options: str, settings: tuple[str, ...] = ()) -> list[str]:
-        command = [sys.executable, "-m", "snakemake", target, *options]
-        merged = dict(item.split("=", 1) for item in (*self.settings, *settings))
-        return [*command, "--config", *(f"{name}={value}" for name, value in merged.items())]
-
-    def run(
-        self, target: str = "signal", *options: str, now: str = NOW, settings: tuple[str, ...] = ()
-    ) -> Ran:
-        done = subprocess.run(
-            self.command(target, *options, settings=settings),
-            env=self.env(now),
-            cwd=self.checkout,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        return Ran(done.returncode, done.stdout)
-
-    def start(self, target: str = "signal", *options: str, now: str = NOW) -> subprocess.Popen[str]:
-        """Start a run in a process group of its own."""
-        return subprocess.Popen(
-            self.command(target, *options),
-            env=self.env(now),
-            cwd=self.checkout,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def signal(self, symbol: str | None = None) -> dict:
-        folder = self.state / "logs"
-        name = "signal.json" if symbol is None else f"signals/{symbol}.json"
-        return json.loads((folder / name).read_text())
+from laboratory import ROOT, Lab, Ran
 
 
 @pytest.fixture(scope="session")

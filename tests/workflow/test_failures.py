@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import NOW, SMALL, Lab, later
+from laboratory import NOW, SMALL, Lab, later
 
 STEP = 300_000
 
@@ -110,6 +110,15 @@ def test_a_damaged_last_candle_is_refused_and_said(archive_lab, tmp_path):
         next((lab.state / "data/live").glob("*/*/candles/BTC_USDT.quality.json")).read_text()
     )
     assert sum(report["quarantined"].values()) == 1 and report["stale_candles"] == 1
+
+
+def break_step(lab: Lab, step: str) -> tuple[Path, str]:
+    """Make a step of the workflow fail; return its script and what that was before."""
+    path = lab.checkout / "scripts" / f"{step}.py"
+    whole = path.read_text()
+    failing = f"def {step}(*_, **__):\n    1 / 0\n\n\ndef _was("
+    path.write_text(whole.replace(f"def {step}(", failing))
+    return path, whole
 
 
 @pytest.mark.parametrize("step", ["fetch_candles", "build_features", "make_signals"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import NOW, Lab, later
+from laboratory import NOW, Lab, later
 
 LIVE = ["build_features", "fetch_candles", "make_signals"]
 
@@ -19,7 +19,7 @@ def edit(lab: Lab, file: str, old: str, new: str) -> None:
 
 def test_the_first_run_trains_the_first_models_and_publishes(first_run, trained_state):
     assert first_run.rules == sorted(
-        [*LIVE, "fetch_history", "build_snapshot", *["train_model"] * 4]
+        [*LIVE, "fetch_history", "build_snapshot", *(["train_model"] * 4)]
         + ["record_training", "adopt_models"]
     )
     document = json.loads((trained_state / "logs" / "signal.json").read_text())

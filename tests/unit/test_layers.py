@@ -1,0 +1,107 @@
+"""Who may know whom: the walls of the house, read off the import statements."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "bot_cripto"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
+
+
+def imports(path: Path, *, top_level_only: bool = False) -> set[str]:
+    """Return every dotted name that a file imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def users_of(package: str) -> set[str]:
+    return {
+        str(path.relative_to(ROOT))
+        for path in [*MODULES, *SCRIPTS]
+        if any(name.split(".")[0] == package for name in imports(path))
+    }
+
+
+def test_one_module_imports_ccxt():
+    assert users_of("ccxt") <= {
+        "bot_cripto/market/exchange_loader.py",
+        "bot_cripto/market/exchange_errors.py",
+        "bot_cripto/market/exchange_client.py",
+    }
+
+
+def test_only_tracking_imports_mlflow_and_only_inside_functions():
+    assert users_of("mlflow") == {"bot_cripto/tracking.py"}
+    tree = ast.parse((PACKAGE / "tracking.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        assert not isinstance(node, ast.Import) or node.names[0].name.split(".")[0] != "mlflow"
+        if isinstance(node, ast.ImportFrom):
+            assert (node.module or "").split(".")[0] != "mlflow"
+
+
+def test_only_the_command_lines_runner_and_the_rules_know_snakemake():
+    assert users_of("snakemake") == set()
+    callers = {p.name for p in MODULES if '"snakemake"' in p.read_text(encoding="utf-8")}
+    assert callers <= {"runner.py", "info.py"}
+
+
+@pytest.mark.parametrize(
+    ("room", "forbidden"),
+    [
+        ("features", ("labels", "models", "decision", "signals", "config", "runs")),
+        ("labels", ("features", "models", "decision", "signals", "config")),
+        ("market", ("features", "labels", "models", "decision", "signals", "config")),
+        ("models", ("decision", "signals", "config", "runs", "tracking")),
+        ("decision", ("market", "features", "labels", "models", "signals", "config", "clock")),
+        ("signals", ("market", "features", "labels", "models", "config", "clock")),
+    ],
+)
+def test_data_flows_one_way(room, forbidden):
+    for path in (PACKAGE / room).glob("*.py"):
+        for name in imports(path):
+            parts = name.split(".")
+            assert parts[0] != "bot_cripto" or parts[1:2] not in [[f] for f in forbidden], (
+                f"{path.relative_to(ROOT)} imports {name}"
+            )
+
+
+def test_the_decision_is_pure():
+    allowed = {"__future__", "math", "dataclasses", "typing", "collections", "enum", "bot_cripto"}
+    for path in (PACKAGE / "decision").glob("*.py"):
+        assert {name.split(".")[0] for name in imports(path)} <= allowed, path
+
+
+def test_nothing_in_the_package_imports_scripts_or_rules():
+    for path in MODULES:
+        assert not {n for n in imports(path) if n.split(".")[0] in ("scripts", "rules")}, path
+
+
+def test_nothing_pickles():
+    for path in [*MODULES, *SCRIPTS]:
+        roots = {name.split(".")[0] for name in imports(path)}
+        assert not roots & {"pickle", "joblib", "cloudpickle", "dill", "shelve"}, path
+
+
+@pytest.mark.parametrize("script", ["build_features", "make_signals"])
+def test_the_way_to_a_signal_imports_nothing_heavy(script):
+    heavy = "{'mlflow', 'sklearn', 'pandas', 'scipy', 'lightgbm', 'ccxt', 'telegram', 'pydantic'}"
+    code = f"import sys; sys.path.insert(0, 'scripts'); import {script}; "
+    code += f"print(sorted({{m.split('.')[0] for m in sys.modules}} & {heavy}))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "[]"
