@@ -12,6 +12,15 @@ ROOT = Path(__file__).resolve().parent.parent
 """Where Snakefile, rules and configuration lie."""
 
 
+STANDING_VARIABLE = "BOT_CRIPTO_STANDING"
+"""Where the person stands whose relative paths are meant, when another process goes elsewhere."""
+
+
+def standing() -> Path:
+    """Return the folder that relative paths of a person count from."""
+    return Path(os.environ.get(STANDING_VARIABLE) or Path.cwd())
+
+
 def own_settings() -> dict[str, Any]:
     """Return the effective settings of config.yaml and the environment, as a person has them.
 
@@ -23,7 +32,7 @@ def own_settings() -> dict[str, Any]:
     from bot_cripto.config import effective, load_settings
 
     settings = load_settings(ROOT / "config" / "config.yaml", os.environ)
-    return effective(settings, Path.cwd())
+    return effective(settings, standing())
 
 
 def own_layout(settings: dict[str, Any]) -> Layout:

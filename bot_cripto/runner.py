@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
-from bot_cripto.checkout import ROOT
+from bot_cripto.checkout import ROOT, STANDING_VARIABLE, own_settings
+from bot_cripto.errors import ConfigError
 
 
 def run_target(
@@ -25,8 +27,18 @@ def run_target(
     """
     command = [sys.executable, "-m", "snakemake", target, "--snakefile", str(ROOT / "Snakefile")]
     command += ["--workflow-profile", str(ROOT / "profiles" / "default")]
+    # Snakemake's own log goes to the state too, not to where the person stands.
+    command += ["--directory", str(_state_dir())]
     if dry_run:
         command.append("--dry-run")
     if overrides:
         command += ["--config", *(f"{name}={value}" for name, value in overrides.items())]
-    return subprocess.run(command, env=dict(os.environ), check=False).returncode
+    environment = os.environ | {STANDING_VARIABLE: str(Path.cwd())}
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def _state_dir() -> Path:
+    try:
+        return Path(own_settings()["state_dir"] or ROOT)
+    except ConfigError:
+        return ROOT  # the workflow says what is wrong, where the operator looks for it

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bot_cripto import atomic, clock
+from bot_cripto.checkout import standing
 from bot_cripto.config.load import effective, salvage_settings
 from bot_cripto.decision.thresholds import policy_of
 from bot_cripto.errors import BotCriptoError, ConfigError
@@ -289,7 +290,7 @@ def publish_config_failure(
     salvaged, dropped = salvage_settings(root / "config" / "config.yaml", environment, overrides)
     if {"state_dir", "logs_dir"} & dropped:
         return
-    settings = effective(salvaged, Path.cwd())
+    settings = effective(salvaged, standing())
     logs = Path(settings["logs_dir"] or Path(settings["state_dir"] or root) / "logs")
     document = no_trade(settings, settings["symbols"][0], f"configuration: {problem}", None, {})
     try:

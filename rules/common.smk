@@ -12,6 +12,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 from bot_cripto import clock, runs
+from bot_cripto.checkout import standing
 from bot_cripto.config import effective, load_settings
 from bot_cripto.decision.thresholds import POLICY_KEYS
 from bot_cripto.errors import ConfigError
@@ -43,7 +44,7 @@ def is_real_run():
 
 try:
     SETTINGS = effective(
-        load_settings(ROOT / "config" / "config.yaml", os.environ, config), Path.cwd()
+        load_settings(ROOT / "config" / "config.yaml", os.environ, config), standing()
     )
     if SETTINGS["source"] == "exchange":
         check_exchange_id(SETTINGS["exchange"])
