@@ -71,9 +71,14 @@ class Absences:
         missing : list of (since_ms, until_ms)
             Sorted, without overlap.
         now_ms : int
-            The time that answers are held against; one before an answer leaves it valid.
+            The time that answers are held against; answers of a later time do not count: the
+            clock was wrong then.
         """
-        valid = [(a, b) for a, b, asked, days in self.ranges if now_ms < asked + days * DAY_MS]
+        valid = [
+            (a, b)
+            for a, b, asked, days in self.ranges
+            if asked <= now_ms < asked + days * DAY_MS and b <= now_ms
+        ]
         return subtract(missing, valid)
 
     def answered(self, since_ms: int, until_ms: int, missing: list[Range], now_ms: int) -> None:
@@ -123,6 +128,17 @@ def subtract(ranges: list[Range], others: list[Range]) -> list[Range]:
         if at < stop:
             parts.append((at, stop))
     return parts
+
+
+def clip(ranges: list[Range], until_ms: int) -> list[Range]:
+    """Return the parts of sorted ranges that lie before a time.
+
+    Examples
+    --------
+    >>> clip([(0, 4), (6, 9)], 7)
+    [(0, 4), (6, 7)]
+    """
+    return [(a, min(b, until_ms)) for a, b in ranges if a < until_ms]
 
 
 def join_near(ranges: list[Range], distance: int) -> list[Range]:

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bot_cripto.arrow_columns import to_numpy
 from bot_cripto.errors import SourceError
+from bot_cripto.market.archive_times import UnusableError, open_times
 from bot_cripto.market.candles import Candles, concat, empty, make
 from bot_cripto.timeframes import parse_iso
 
@@ -67,7 +68,8 @@ def read_file(path: Path, base: str) -> Candles:
     Candles
         Times in milliseconds UTC. Numbers are epoch seconds, milliseconds, microseconds or
         nanoseconds, told apart by size; fractions of a millisecond are cut off. Text is ISO
-        8601, UTC where it names no zone. An absent price or volume is NaN.
+        8601, UTC where it names no zone; date and time of day may be two columns. An absent
+        price or volume is NaN.
 
     Raises
     ------
@@ -76,17 +78,13 @@ def read_file(path: Path, base: str) -> Candles:
     """
     try:
         return concat([_to_candles(table) for table in _tables(path, base)])
-    except _UnusableError as error:
+    except UnusableError as error:
         raise SourceError(f"{path}: {error}") from error
     except (pa.ArrowException, OSError, zipfile.BadZipFile, zlib.error, *_ODD_ZIPS) as error:
         why = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         raise SourceError(
             f"{path}: cannot be read ({why}); download it again, or move it out of the archive"
         ) from error
-
-
-class _UnusableError(Exception):
-    """What is wrong with a file's content; `read_file` adds the file's name."""
 
 
 def _tables(path: Path, base: str) -> list[pa.Table]:
@@ -120,15 +118,15 @@ def _read_zip(path: Path, base: str) -> list[pa.Table]:
         ]
         if not members:
             inside = ", ".join(archive.namelist()[:5]) or "nothing"
-            raise _UnusableError(f"the zip holds no CSV file (in it: {inside})")
+            raise UnusableError(f"the zip holds no CSV file (in it: {inside})")
         for member in members:
             if member.file_size > MAX_MEMBER_BYTES:
-                raise _UnusableError(
+                raise UnusableError(
                     f"{member.filename} in it would unpack to {member.file_size / 1e9:.1f} GB; "
                     f"{MAX_MEMBER_BYTES / 1e9:.1f} GB is the limit"
                 )
             if member.flag_bits & 1:
-                raise _UnusableError(f"{member.filename} in it is encrypted; unpack it by hand")
+                raise UnusableError(f"{member.filename} in it is encrypted; unpack it by hand")
             # zipfile hands out no more than file_size bytes, whatever the member unpacks to
             content = archive.read(member)
             tables.append(_read_csv(partial(io.BytesIO, content), base))
@@ -148,7 +146,7 @@ def _read_csv(opener: Opener, base: str) -> pa.Table:
             csv.ReadOptions(use_threads=False, skip_rows=skip, column_names=names),
             csv.ParseOptions(delimiter=_delimiter(head)),
             csv.ConvertOptions(
-                include_columns=columns, column_types=dict.fromkeys(columns[1:], pa.float64())
+                include_columns=columns, column_types=dict.fromkeys(columns[1:6], pa.float64())
             ),
         )
     return table.select(columns)
@@ -163,7 +161,7 @@ def _csv_header(head: io.BytesIO, base: str) -> tuple[int, list[str]]:
     """Return how many lines to skip and the columns' names, given or those of Binance."""
     lines = head.getvalue().decode("utf-8-sig", errors="replace").splitlines()
     if not lines:
-        raise _UnusableError("the file is empty")
+        raise UnusableError("the file is empty")
     delimiter = _delimiter(head)
     for skip, line in enumerate(lines[:3]):
         names = [n.strip().strip('"') for n in line.split(delimiter)]
@@ -172,13 +170,13 @@ def _csv_header(head: io.BytesIO, base: str) -> tuple[int, list[str]]:
         if not _is_time(names[0]):
             return skip + 1, names
         if len(names) not in (6, _BINANCE_COLUMNS):
-            raise _UnusableError(
+            raise UnusableError(
                 f"no header, and {len(names)} columns: only 6 (time, open, high, low, close, "
                 "volume) or the 12 of Binance are understood without one"
             )
         known = ["open_time", "open", "high", "low", "close", "volume"]
         return skip, known + [f"more_{i}" for i in range(len(names) - len(known))]
-    raise _UnusableError("the first lines hold a single column; candles have six or more")
+    raise UnusableError("the first lines hold a single column; candles have six or more")
 
 
 def _is_time(text: str) -> bool:
@@ -193,7 +191,10 @@ def _is_time(text: str) -> bool:
 
 
 def _columns(names: Sequence[str], base: str) -> list[str]:
-    """Return the names of time, open, high, low, close, volume as the file spells them."""
+    """Return the names of time, open, high, low, close, volume as the file spells them.
+
+    A seventh is the time of day, where the time is a date beside a column named time.
+    """
     spelt: dict[str, str] = {}
     for name in names:
         spelt.setdefault(re.sub(r"[^a-z0-9]", "", name.lower()), name)
@@ -204,18 +205,21 @@ def _columns(names: Sequence[str], base: str) -> list[str]:
         for role, aliases in wanted.items()
     }
     if absent := [role for role, name in found.items() if name is None]:
-        raise _UnusableError(
+        raise UnusableError(
             f"no column for {', '.join(absent)} among {', '.join(map(repr, names))}; rename them "
             "to open_time, open, high, low, close, volume"
         )
-    return [name for name in found.values() if name is not None]
+    names = [name for name in found.values() if name is not None]
+    return [*names, spelt["time"]] if names[0] == spelt.get("date") and "time" in spelt else names
 
 
 def _to_candles(table: pa.Table) -> Candles:
     if not table.num_rows:
         return empty()
+    columns = table.columns
+    times = open_times(columns[0], columns[6] if len(columns) > 6 else None)
     open_, high, low, close, volume = (_floats(table, i) for i in range(1, 6))
-    return make(_times(table.column(0)), open_, high, low, close, volume)
+    return make(times, open_, high, low, close, volume)
 
 
 def _floats(table: pa.Table, index: int) -> NDArray[np.float64]:
@@ -225,64 +229,5 @@ def _floats(table: pa.Table, index: int) -> NDArray[np.float64]:
         column = column.cast(pa.float64())
     except pa.ArrowException as error:
         name = table.column_names[index]
-        raise _UnusableError(
-            f"column {name!r} holds other things than numbers ({error})"
-        ) from error
+        raise UnusableError(f"column {name!r} holds other things than numbers ({error})") from error
     return to_numpy(column.fill_null(float("nan")) if column.null_count else column)
-
-
-def _times(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    """Return milliseconds UTC of a column of timestamps, epoch numbers or ISO text."""
-    kind = column.type
-    if column.null_count:
-        raise _UnusableError(f"the time is missing in {column.null_count} rows; remove those rows")
-    if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-        kind = column.type
-    if pa.types.is_date(kind):
-        return to_numpy(column.cast(pa.timestamp("ms")).cast(pa.int64()))
-    if pa.types.is_timestamp(kind):
-        # Arrow stores UTC whatever the zone; safe=False cuts off what a millisecond cannot hold
-        milliseconds = column.cast(pa.timestamp("ms", kind.tz), safe=False)
-        return to_numpy(milliseconds.cast(pa.int64()))
-    if pa.types.is_integer(kind):
-        return epoch_ms(to_numpy(column.cast(pa.int64())))
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return epoch_ms(to_numpy(column.cast(pa.float64())))
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        try:
-            return np.array([parse_iso(text) for text in column.to_pylist()], dtype=np.int64)
-        except ValueError as error:
-            raise _UnusableError(f"the time is not understood: {error}; use ISO 8601") from error
-    raise _UnusableError(f"the time column is of type {kind}, which is no time")
-
-
-def epoch_ms(number: NDArray[Any]) -> NDArray[np.int64]:
-    """Return milliseconds of epoch numbers in s, ms, us or ns, told apart one by one by size.
-
-    Parameters
-    ----------
-    number : ndarray of shape (n,), int64 or float64
-        Seconds below 1e11, milliseconds below 1e14, microseconds below 1e17, else nanoseconds:
-        for milliseconds that is 1973 to 5138.
-
-    Returns
-    -------
-    ndarray of shape (n,), int64
-        Milliseconds since the epoch, UTC; what is finer is cut off.
-    """
-    if number.dtype.kind == "f":
-        if not np.isfinite(number).all():
-            raise _UnusableError("the time is not a number in some rows; remove those rows")
-        # fractions matter in seconds only, and only down to the millisecond
-        seconds = np.abs(number) < 1e11
-        number = np.where(seconds, np.round(number * 1000), number)
-        whole = number.astype(np.int64)
-        return np.where(seconds, whole, _down_to_ms(whole))
-    whole = number.astype(np.int64)
-    return np.where(np.abs(whole) < 10**11, whole * 1000, _down_to_ms(whole))
-
-
-def _down_to_ms(whole: NDArray[np.int64]) -> NDArray[np.int64]:
-    size = np.abs(whole)
-    return whole // np.where(size < 10**14, 1, np.where(size < 10**17, 1000, 1_000_000))

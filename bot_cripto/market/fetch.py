@@ -15,7 +15,7 @@ from typing import TextIO
 import numpy as np
 
 from bot_cripto.errors import BotCriptoError, DataError
-from bot_cripto.market.absences import DAY_MS, MAX_TRIES, Absences, Range, join_near, subtract
+from bot_cripto.market.absences import DAY_MS, MAX_TRIES, Absences, Range, clip, join_near, subtract
 from bot_cripto.market.candles import Candles, CandleSource, concat
 from bot_cripto.market.gaps import gaps
 from bot_cripto.market.progress import Progress
@@ -180,6 +180,7 @@ class _Symbol:
         self.source, self.store, self.symbol, self.span = source, store, symbol, span
         self.result, self.progress, self.stop = result, progress, stop
         self.step = store.step_ms
+        self.now_ms = 0
         self.memory = store.folder / "absent" / f"{symbol_to_path(symbol)}.json"
         self.remember = source.name not in NOT_REMEMBERED
         self.absences = Absences.read(self.memory) if self.remember else Absences()
@@ -189,7 +190,12 @@ class _Symbol:
         since, until = self.span
         stored = self._stored()
         missing = _missing(stored, self.store.timeframe, since, until)
-        ranges = join_near(self.absences.unknown(missing, until), JOIN_CANDLES * self.step)
+        if not missing:
+            return
+        self.now_ms = min(until, self.source.now_ms())
+        # what has not closed yet cannot be absent
+        missing = clip(missing, self.now_ms // self.step * self.step)
+        ranges = join_near(self.absences.unknown(missing, self.now_ms), JOIN_CANDLES * self.step)
         total = sum(stop - start for start, stop in ranges)
         done = 0
         for start, stop in ranges:
@@ -242,23 +248,24 @@ class _Symbol:
 
     def _note(self, start: int, answered: int, present: Candles, refused: Candles) -> None:
         """Remember what is absent of ``[start, answered)``, given what is present and refused."""
-        until = self.span[1]
-        # the newest candles may only be late
-        newest = int(present.open_time[-1]) + self.step if len(present) else start
-        settled = max(start, min(answered, max(newest, until - DAY_MS)))
+        # the candles of the last day may only be late
+        settled = max(start, min(answered, self.now_ms - DAY_MS))
         absent = _missing(present, self.store.timeframe, start, settled)
         cells = set((refused.open_time // self.step * self.step).tolist())
         cells -= set(present.open_time.tolist())
         doubtful = {
             cell: tries
             for cell, tries in self.absences.doubtful.items()
-            if not start <= cell < settled
+            if not start <= cell < answered
         }
         for cell in cells:
             doubtful[cell] = self.absences.doubtful.get(cell, 0) + 1
         again = [(c, c + self.step) for c in sorted(cells) if doubtful[c] <= MAX_TRIES]
+        hopeless = [
+            (c, c + self.step) for c in sorted(cells) if doubtful[c] > MAX_TRIES and c >= settled
+        ]
         before = (list(self.absences.ranges), dict(self.absences.doubtful))
-        self.absences.answered(start, settled, subtract(absent, again), until)
+        self.absences.answered(start, answered, subtract(absent, again) + hopeless, self.now_ms)
         self.absences.doubtful = doubtful
         if before != (self.absences.ranges, self.absences.doubtful):
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections import Counter
 from pathlib import Path
@@ -16,6 +17,8 @@ from bot_cripto.timeframes import iso
 NAME = "quarantine.jsonl"
 MAX_LINES = 5000
 
+log = logging.getLogger("bot_cripto")
+
 
 def add(path: Path, quarantine: Quarantine) -> int:
     """Add refused candles to the file and return how many were new to it.
@@ -24,14 +27,21 @@ def add(path: Path, quarantine: Quarantine) -> int:
     that the counts stay complete. A candle whose line has given way counts again if it comes
     again. The file is replaced atomically; the caller holds the symbol's lock.
 
+    A file that cannot be read, or holds a line that this module did not write, is set aside as
+    ``quarantine.jsonl.damaged`` (an earlier one gives way), with a warning: it is only a record,
+    and must not stand in the way of sound candles.
+
     Raises
     ------
-    DataError
-        The file holds a line that this module did not write.
     OSError
         The file could not be written; it is as it was before.
     """
-    dropped, lines = _load(path)
+    try:
+        dropped, lines = _load(path)
+    except (DataError, OSError) as error:
+        aside = path.replace(path.with_name(path.name + ".damaged"))
+        log.warning("%s; the next fetches count anew, what it held is in %s", error, aside)
+        dropped, lines = Counter(), []
     known = set(lines)
     new = []
     for row, reason in enumerate(quarantine.reasons):
@@ -66,17 +76,18 @@ def _load(path: Path) -> tuple[Counter[str], list[str]]:
     """Return the counts of the lines that gave way, and the lines."""
     try:
         lines = path.read_text().splitlines()
-    except FileNotFoundError:
-        return Counter(), []
-    try:
         records = [json.loads(line) for line in lines]
         dropped = Counter(records[0]["dropped"]) if records and "dropped" in records[0] else None
-        if not all("reason" in r for r in records[dropped is not None :]):
+        if not all(isinstance(r["reason"], str) for r in records[dropped is not None :]):
             raise ValueError("a line has no reason")
-    except (ValueError, TypeError, UnicodeDecodeError) as error:
+        if dropped is not None and not all(isinstance(n, int) for n in dropped.values()):
+            raise ValueError("the first line counts nothing")
+    except FileNotFoundError:
+        return Counter(), []
+    except (ValueError, TypeError, KeyError) as error:
         raise DataError(
-            f"{path}: not a list of quarantined candles ({error}); move the file away, it is only "
-            "a record of what was refused"
+            f"{path}: not a list of quarantined candles ({error}); it is only a record of what "
+            "was refused"
         ) from error
     return (Counter(), lines) if dropped is None else (dropped, lines[1:])
 

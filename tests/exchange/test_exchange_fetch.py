@@ -191,11 +191,11 @@ def test_what_is_stored_stays_when_the_exchange_changes_its_mind(server, run, st
 
 
 def test_a_gap_of_the_exchange_is_asked_for_once_a_day(server, run, store):
-    server.gaps["BTCUSDT"] = [[CLOSED - 800 * STEP, CLOSED - 100 * STEP]]
+    server.gaps["BTCUSDT"] = [[CLOSED - 800 * STEP, CLOSED - 400 * STEP]]
     server.first_ms = CLOSED - 2000 * STEP
     (result,) = run(3000).values()
     assert result.ok
-    assert result.added == 1300
+    assert result.added == 1600
     for _ in range(3):
         server.forget()
         run(3000)

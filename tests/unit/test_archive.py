@@ -20,8 +20,9 @@ from bot_cripto.clock import AS_OF_VARIABLE
 from bot_cripto.errors import ConfigError, SourceError
 from bot_cripto.market import archive_files
 from bot_cripto.market.archive import ArchiveSource
-from bot_cripto.market.archive_files import epoch_ms, read_file
+from bot_cripto.market.archive_files import read_file
 from bot_cripto.market.archive_names import as_pair, read_name
+from bot_cripto.market.archive_times import epoch_ms
 from bot_cripto.market.candles import Candles, CandleSource, concat
 from bot_cripto.timeframes import parse_iso
 
@@ -168,6 +169,69 @@ def test_any_csv_with_the_usual_columns(tmp_path, form):
         lines.append(delimiter.join([text, *map(str, values(i))]))
     (tmp_path / "Binance_BTCUSDT_5m.csv").write_text("\n".join(lines))
     assert_places(batches(tmp_path), range(4))
+
+
+def hours(times: list[str], dates="2024-01-01", header="Date,Time,Open,High,Low,Close,Volume"):
+    lines = [f"{dates},{time}," + ",".join(map(str, values(i))) for i, time in enumerate(times)]
+    return "\n".join([header, *lines]) + "\n"
+
+
+def test_date_and_time_of_day_in_two_columns(tmp_path):
+    for name, text in {
+        "seconds": hours([f"00:{i * 5:02}:00" for i in range(4)]),
+        "minutes": hours([f"00:{i * 5:02}" for i in range(4)]),
+        "time first": hours(
+            [f"2024-01-01,00:{i * 5:02}" for i in range(4)], "x", "y,Date,Time,o,h,l,c,v"
+        ),
+        "whole date": hours(
+            [f"2024-01-01 00:{i * 5:02}:00,x" for i in range(4)], "x", "y,date,time,o,h,l,c,v"
+        ),
+        "whole time": hours([str(ms(i)) for i in range(4)]),
+    }.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "BTCUSDT-5m.csv").write_text(text)
+        assert_places(batches(tmp_path / name), range(4))
+
+
+@pytest.mark.parametrize("kind", [pa.date32(), pa.timestamp("ns"), pa.string()])
+def test_parquet_with_date_and_time_of_day(tmp_path, kind):
+    o, h, low, c, v = np.array([values(i) for i in range(4)]).T
+    date = pa.array(["2024-01-01"] * 4).cast(kind)
+    time = pa.array([i * STEP * 1000 for i in range(4)], pa.time64("us"))
+    table = pa.table({"date": date, "time": time, "o": o, "h": h, "l": low, "c": c, "v": v})
+    pq.write_table(table, tmp_path / "BTC_USDT_5m.parquet")
+    assert_places(batches(tmp_path), range(4))
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (["000000", "000500", "001000"], "time of day is not understood: 0; write it as HH:MM:SS"),
+        (["noon", "one", "two"], "time of day is not understood: 'noon'"),
+        (["00:05", "", "00:15"], "missing in 1 rows"),
+    ],
+)
+def test_a_time_of_day_that_is_not_understood_is_refused(tmp_path, times, message):
+    (tmp_path / "BTCUSDT-5m.csv").write_text(hours(times))
+    with pytest.raises(SourceError, match=message) as caught:
+        batches(tmp_path)
+    assert str(tmp_path / "BTCUSDT-5m.csv") in str(caught.value)
+
+
+@pytest.mark.parametrize("first", [202401010000, 20240101, 20240101000000, 0])
+def test_numbers_that_are_no_epoch_are_refused(tmp_path, first):
+    lines = [f"{first + 5 * i}," + ",".join(map(str, values(i))) for i in range(4)]
+    path = tmp_path / "BTCUSDT-5m.csv"
+    path.write_text("\n".join(["time,open,high,low,close,volume", *lines]))
+    with pytest.raises(SourceError, match=f"none of 2009 to 2099 .the first is {first}") as caught:
+        batches(tmp_path)
+    assert str(path) in str(caught.value)
+    # one odd row among sound ones is for the quarantine to judge
+    path.write_text(
+        "time,open,high,low,close,volume\n"
+        + "\n".join([lines[0], *(f"{ms(i)}," + ",".join(map(str, values(i))) for i in range(3))])
+    )
+    assert len(read_file(path, "BTC")) == 4
 
 
 def test_title_line_byte_order_mark_and_gzip(tmp_path):

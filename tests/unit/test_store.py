@@ -445,14 +445,43 @@ def test_quarantine_file_is_bounded_and_its_counts_stay_complete(tmp_path, monke
     assert quarantine_file.counts(path) == {"not finite": 20, "off the grid": 20}
 
 
-@pytest.mark.parametrize("content", ["no json\n", '{"a": 1}\n', "[1]\n", "3\n"])
-def test_foreign_quarantine_file_is_named(tmp_path, content):
-    path = tmp_path / "quarantine.jsonl"
-    path.write_text(content)
-    with pytest.raises(DataError, match=r"quarantine\.jsonl"):
+DAMAGED = [
+    b"no json\n",
+    b'{"a": 1}\n',
+    b"[1]\n",
+    b"3\n",
+    b'"a reason"\n',
+    b'{"reason": 1}\n',
+    b'{"dropped": {"off the grid": "many"}}\n',
+    b'{"dropped": 3}\n',
+    b"\xff\xfe\n",
+    b"\x00" * 100,
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_quarantine_file_is_set_aside_and_the_symbol_goes_on(store, content, caplog):
+    path = store.folder / "BTC_USDT" / "quarantine.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"quarantine\.jsonl: not a list of quarantined candles"):
         quarantine_file.counts(path)
-    with pytest.raises(DataError, match=r"quarantine\.jsonl"):
-        quarantine_file.add(path, Quarantine(at([0]), ("not finite",)))
+    store.append(SYMBOL, at([0, 1]))
+    assert store.append(SYMBOL, concat([at([1], price=200.0), at([2])])) == AppendReport(1, 0, 1)
+    assert store.quarantined(SYMBOL) == {STORED_DIFFERS: 1}
+    assert path.with_name("quarantine.jsonl.damaged").read_bytes() == content
+    assert "quarantine.jsonl.damaged" in caplog.text
+    store.quarantine(SYMBOL, Quarantine(at([5]), ("not finite",)))
+    assert store.quarantined(SYMBOL) == {STORED_DIFFERS: 1, "not finite": 1}
+    assert len(caplog.records) == 1
+
+
+def test_a_quarantine_file_that_the_system_refuses_to_read_is_set_aside(tmp_path, caplog):
+    path = tmp_path / "quarantine.jsonl"
+    path.mkdir()
+    assert quarantine_file.add(path, Quarantine(at([0]), ("not finite",))) == 1
+    assert quarantine_file.counts(path) == {"not finite": 1}
+    assert "Is a directory" in caplog.text
 
 
 def test_store_does_not_import_pandas(tmp_path):
