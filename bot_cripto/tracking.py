@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot_cripto import clock
+from bot_cripto.errors import DataError
 from bot_cripto.models.version import METADATA, Version
+from bot_cripto.tracking_database import check, locked, move_artefacts
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,6 +30,7 @@ _ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 _SECRET_NAME = re.compile(r"secret|token|password|passphrase|api_?key", re.IGNORECASE)
+_NO_ACCESS = re.compile(r"readonly|unable to open|is locked|is full")
 # Limits of MLflow's SQL store.
 _VALUE_LENGTH, _DIGEST_LENGTH, _PARAMETERS_A_BATCH = 5000, 36, 100
 
@@ -82,6 +84,8 @@ def training_record(
         },
         "features": len(metadata["features"]),
     }
+    if "calibration_independent" in metadata:
+        params["calibration_independent"] = metadata["calibration_independent"]
     names = ("symbol", "source", "timeframe", "cutoff")
     return TrainingRecord(
         version.kind,
@@ -116,13 +120,16 @@ def prepare(tracking_db: Path | str) -> None:
 
     Raises
     ------
-    OSError, sqlite3.Error
-        The folder cannot be written, or the file is no SQLite database.
+    DataError
+        The folder or the file cannot be written, or the file is damaged, no SQLite database or
+        that of a newer MLflow; the text names it.
+    BusyError
+        Another process has held the database's lock for `LOCK_WAIT_S` (of tracking_database).
     """
     path = Path(tracking_db)
-    path.parent.mkdir(parents=True, exist_ok=True)
     _set_environment()
-    with _lock(path):
+    with _in_one_line(path), locked(path):
+        check(path)
         _upgrade(path)
 
 
@@ -135,7 +142,9 @@ def record_training(
 ) -> dict[str, str]:
     """Record trained versions, each in a run below one parent run.
 
-    A version that was recorded before is found by its hash and not recorded again.
+    A version that was recorded before is found by its hash and not recorded again. Where the
+    experiment has its artefacts in another folder than `artifact_dir` (the state was moved), new
+    ones go to `artifact_dir`, and runs whose artefacts are there too are led to them.
 
     Parameters
     ----------
@@ -156,6 +165,8 @@ def record_training(
     ------
     ValueError
         A parameter or tag is named like a secret; secrets are not recorded.
+    DataError, BusyError
+        As of `prepare`; or the artefacts cannot be written.
     """
     for record in records:
         secrets = [n for n in (*record.params, *record.tags) if _SECRET_NAME.search(n)]
@@ -165,8 +176,9 @@ def record_training(
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=tracking_uri(tracking_db))
-    with _lock(Path(tracking_db)):
-        experiment_id = _experiment(client, experiment, Path(artifact_dir))
+    path = Path(tracking_db)
+    with _in_one_line(path), locked(path):
+        experiment_id = _experiment(client, path, experiment, Path(artifact_dir))
         run_ids = {}
         parent: str | None = None
         for record in records:
@@ -226,13 +238,16 @@ def _create(client: MlflowClient, experiment_id: str, name: str, tags: dict[str,
     return str(run.info.run_id)
 
 
-def _experiment(client: MlflowClient, name: str, artifact_dir: Path) -> str:
-    """Return the id of the experiment of that name, made where it is missing."""
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
+def _experiment(client: MlflowClient, path: Path, name: str, artifact_dir: Path) -> str:
+    """Return the id of the experiment of that name, its artefacts below the folder given."""
     artifact_dir.mkdir(parents=True, exist_ok=True)
-    return str(client.create_experiment(name, artifact_location=artifact_dir.absolute().as_uri()))
+    location = artifact_dir.absolute().as_uri()
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        return str(client.create_experiment(name, artifact_location=location))
+    if found.artifact_location != location:
+        move_artefacts(path, str(found.experiment_id), found.artifact_location, location)
+    return str(found.experiment_id)
 
 
 def _set_environment() -> None:
@@ -252,16 +267,26 @@ def _upgrade(path: Path) -> None:
             utils._upgrade_db(engine)
     finally:
         engine.dispose()
-    connection = sqlite3.connect(path, timeout=20)
-    try:
+    with closing(sqlite3.connect(path, timeout=20)) as connection:
         connection.execute("pragma journal_mode=wal")
-    finally:
-        connection.close()
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold the lock beside the database: one process at a time prepares or records."""
-    with path.with_name(path.name + ".lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+def _in_one_line(path: Path) -> Iterator[None]:
+    """Turn what SQLite, SQLAlchemy, Alembic, MLflow or the disk report into a DataError."""
+    from alembic.util import CommandError
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
         yield
+    except (sqlite3.Error, SQLAlchemyError, CommandError, MlflowException, OSError) as error:
+        why = (str(error).strip() or repr(error)).splitlines()[0]
+        if isinstance(error, OSError) or _NO_ACCESS.search(why):
+            what = "make room or access there, then run again"
+        else:
+            what = (
+                "if the file is damaged or of another MLflow, move it aside: the next training "
+                "starts a new one, and no model is lost"
+            )
+        raise DataError(f"{path}: MLflow cannot record there ({why}); {what}") from error

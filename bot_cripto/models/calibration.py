@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-# Inverse variances of the priors of Platt scaling; see `platt`.
+# Mean of the slope's prior and inverse variances of the priors of Platt scaling; see `platt`.
+_SLOPE_MEAN = 0.8
 _SLOPE_PRECISION, _INTERCEPT_PRECISION = 4.0, 400.0
 
 
@@ -17,6 +18,11 @@ def sigmoid(x: Floats) -> Floats:
     """Return the logistic function of x; finite for every finite x."""
     half = np.tanh(0.5 * x)
     return 0.5 * (1.0 + half)
+
+
+def rises(forward: Floats) -> Floats:
+    """Return 1 for a return above 0, 0 for one below, and 1/2 for none: it speaks for neither."""
+    return 0.5 + 0.5 * np.sign(forward)
 
 
 def platt(
@@ -29,25 +35,25 @@ def platt(
     score : ndarray of shape (n,)
         Raw scores (log odds).
     outcome : ndarray of shape (n,)
-        1 or 0.
+        1 or 0; 1/2 for a tie.
     independent : float
         How many independent outcomes the n overlapping ones are worth (n / horizon). Normal
-        priors are set against it: slope 1 with deviation 1/2, which leaves a noisy slope near
-        what the trees say, and intercept 0 with deviation 1/20, for the share of rises of a
-        few weeks says little of the next.
+        priors are set against it: slope 0.8 with deviation 1/2, for what trees say of rows that
+        they have not seen is too sure more often than not, and intercept 0 with deviation 1/20,
+        for the share of rises of a few weeks says little of the next.
     slope_bounds : tuple of float
         Least and largest slope allowed; a negative slope would invert the model.
 
     References
     ----------
     Platt (1999), Probabilistic outputs for support vector machines; Lin, Lin, Weng (2007), A
-    note on Platt's probabilistic outputs.
+    note on Platt's probabilistic outputs; Copas (1983), Regression, prediction and shrinkage.
     """
     n = len(score)
     share = independent / n
-    slope, intercept = 1.0, 0.0
+    slope, intercept = _SLOPE_MEAN, 0.0
     precision = np.array([_SLOPE_PRECISION, _INTERCEPT_PRECISION])
-    mean = np.array([1.0, 0.0])
+    mean = np.array([_SLOPE_MEAN, 0.0])
     design = np.column_stack([score, np.ones(n)])
     for _ in range(50):
         p = sigmoid(slope * score + intercept)
@@ -77,8 +83,12 @@ def _intercept(score: Floats, outcome: Floats, share: float) -> float:
     return value
 
 
-def conformal_shift(excess: Floats, level: float) -> float:
+def conformal_shift(excess: Floats, level: float, *, independent: float) -> float:
     """Return the shift that makes a one-sided quantile cover `level` of new outcomes.
+
+    It is the quantile of `excess` at ``ceil((m + 1) * level) / m``, m being the independent
+    rows rather than the overlapping ones: the fewer there are, the further it lies out, and with
+    fewer than ``level / (1 - level)`` it is the largest excess.
 
     Parameters
     ----------
@@ -86,13 +96,16 @@ def conformal_shift(excess: Floats, level: float) -> float:
         How far each outcome lies beyond its quantile (negative: inside).
     level : float
         Share of the outcomes that must lie inside, in (0, 1).
+    independent : float
+        How many independent outcomes the n overlapping ones are worth (n / horizon).
 
     References
     ----------
     Romano, Patterson, Candes (2019), Conformalized Quantile Regression, theorem 2.
     """
-    n = len(excess)
-    rank = min(n, math.ceil((n + 1) * level))
+    n, m = len(excess), max(1, math.floor(independent))
+    share = min(1.0, math.ceil((m + 1) * level) / m)
+    rank = math.ceil(n * share)
     return float(np.partition(excess, rank - 1)[rank - 1])
 
 

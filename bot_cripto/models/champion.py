@@ -212,9 +212,10 @@ def _parse(value: Mapping[str, Any]) -> Champion:
 
 
 def _read_history(models_dir: Path | str, symbol: str) -> list[Champion]:
-    """Return the champions of the history file, the newest first; cut lines are passed over."""
+    """Return the champions of the history file, the newest first; broken lines are passed over."""
     try:
-        lines = history_path(models_dir, symbol).read_text().splitlines()
+        # Bytes, for a line that is no UTF-8 is a broken line like others.
+        lines = history_path(models_dir, symbol).read_bytes().splitlines()
     except FileNotFoundError:
         return []
     champions = []

@@ -218,8 +218,12 @@ def _candidates(champion: Champion | None, kind: str) -> list[ModelUse]:
     if champion is None:
         return []
     past = [c for c in champion.history if c.same_subject(champion)]
-    uses = [c.kinds[kind] for c in (champion, *past) if kind in c.kinds]
-    return list({use.version: use for use in reversed(uses)}.values())[::-1]
+    uses: dict[str, ModelUse] = {}
+    for earlier in (champion, *past):
+        if kind in earlier.kinds:
+            # A version that was in use twice has its newest place.
+            uses.setdefault(earlier.kinds[kind].version, earlier.kinds[kind])
+    return list(uses.values())
 
 
 def _first_loadable(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+RELIABILITY_BINS = (0.0, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 1.0)
+"""Edges that part the forecasts where decisions are made on them."""
 
 
 def auc(score: Floats, outcome: Floats, weight: Floats | None = None) -> float:
@@ -120,6 +124,50 @@ def ece(probability: Floats, outcome: Floats, bins: int = 10) -> float:
         if len(rows):
             total += len(rows) * abs(float(probability[rows].mean() - outcome[rows].mean()))
     return total / len(probability)
+
+
+def reliability(
+    probability: Floats, outcome: Floats, bins: Sequence[float] = RELIABILITY_BINS
+) -> list[dict[str, float]]:
+    """Return what was forecast and what came, by ranges of the forecast.
+
+    Parameters
+    ----------
+    probability : ndarray of shape (n,)
+        In [0, 1].
+    outcome : ndarray of shape (n,)
+        1 or 0.
+    bins : sequence of float
+        Increasing edges; a bin holds its lower edge, the last one its upper edge too.
+
+    Returns
+    -------
+    list of dict
+        For each bin that is not empty: ``from`` and ``to`` (its edges), ``n``, ``forecast`` (mean
+        probability) and ``observed`` (share of outcomes 1).
+
+    References
+    ----------
+    Murphy, Winkler (1977), Reliability of subjective probability forecasts of precipitation and
+    temperature.
+    """
+    edges = np.asarray(bins, dtype=np.float64)
+    place = np.searchsorted(edges, probability, side="right") - 1
+    place = np.where(probability == edges[-1], len(edges) - 2, place)
+    table: list[dict[str, float]] = []
+    for number, (low, high) in enumerate(itertools.pairwise(edges.tolist())):
+        rows = place == number
+        if rows.any():
+            table.append(
+                {
+                    "from": low,
+                    "to": high,
+                    "n": int(rows.sum()),
+                    "forecast": float(probability[rows].mean()),
+                    "observed": float(outcome[rows].mean()),
+                }
+            )
+    return table
 
 
 def coverage(low: Floats, high: Floats, outcome: Floats) -> float:

@@ -99,7 +99,7 @@ def train_trend(prepared: Prepared) -> TrainedModel:
 
     It learns the snapshot's trend labels (neutral rows weigh nothing); the probability is then
     calibrated by Platt scaling on all calibration rows, for what prob_up means: a higher close
-    at the horizon.
+    at the horizon (an equal one counts half).
     """
     data = prepared.data
     known = np.isfinite(data.trend_label)
@@ -120,7 +120,7 @@ def train_trend(prepared: Prepared) -> TrainedModel:
     score = _booster(fitted).predict(data.features[part], raw=True)
     slope, intercept = calibration.platt(
         score,
-        (data.forward_return[part] > 0).astype(np.float64),
+        calibration.rises(data.forward_return[part]),
         independent=_independent(prepared, part),
         slope_bounds=_SLOPE_BOUNDS,
     )
@@ -134,7 +134,8 @@ def train_return(prepared: Prepared) -> TrainedModel:
 
     All learn the return in scales, so that quantiles widen with volatility. The outer
     quantiles are shifted on the calibration rows to cover 90 % each (conformalised quantile
-    regression); the mean is shrunk there to the part that the rows bear out.
+    regression, wider the fewer independent rows there are); the mean is shrunk there to the part
+    that the rows bear out.
     """
     data, part = prepared.data, prepared.parts["calibration"]
     target = data.forward_return / prepared.unit
@@ -152,17 +153,20 @@ def train_return(prepared: Prepared) -> TrainedModel:
     raw = {name: _booster(f).predict(data.features[part]) for name, f in fitted.items()}
     outcome = target[part]
     limited = np.clip(outcome, -_MEAN_TARGET_LIMIT, _MEAN_TARGET_LIMIT)
+    independent = _independent(prepared, part)
     return _finish(
         "return",
         prepared,
         fitted,
         {
-            "p10_shift": -calibration.conformal_shift(raw["p10"] - outcome, 0.9),
-            "p50_shift": 0.0,
-            "p90_shift": calibration.conformal_shift(outcome - raw["p90"], 0.9),
-            "mean_slope": calibration.shrunk_slope(
-                raw["mean"], limited, independent=_independent(prepared, part)
+            "p10_shift": -calibration.conformal_shift(
+                raw["p10"] - outcome, 0.9, independent=independent
             ),
+            "p50_shift": 0.0,
+            "p90_shift": calibration.conformal_shift(
+                outcome - raw["p90"], 0.9, independent=independent
+            ),
+            "mean_slope": calibration.shrunk_slope(raw["mean"], limited, independent=independent),
         },
     )
 
@@ -234,6 +238,7 @@ def _finish(
     files = {f"{name}.txt": f.text.encode() for name, f in fitted.items()}
     rounds = {name: f.rounds for name, f in fitted.items()}
     metadata = describe(data, prepared.settings, prepared.parts, constants, rounds)
+    metadata["calibration_independent"] = int(_independent(prepared, prepared.parts["calibration"]))
     model = apply.make_model(kind, metadata, files)
     return TrainedModel(
         kind,

@@ -131,3 +131,14 @@ def test_promoting_over_a_damaged_file_keeps_the_history(tmp_path):
     champion_path(tmp_path, "BTC/USDT").write_text("oops")
     champion = put(tmp_path, {"trend": use("b")})
     assert [past.kinds["trend"].version for past in champion.history] == ["a"]
+
+
+@pytest.mark.parametrize("broken", [b"\xff\xfe\x00", b'{"symbol": "\xe9"}', b"\x00" * 40])
+def test_a_line_of_foreign_bytes_costs_that_line_alone(tmp_path, broken):
+    put(tmp_path, {"trend": use("a")})
+    history = tmp_path / "champion" / "history" / "BTC_USDT.jsonl"
+    history.write_bytes(history.read_bytes() + broken + b"\n")
+    last = put(tmp_path, {"trend": use("b")})
+    champion_path(tmp_path, "BTC/USDT").unlink()
+    assert restore_lost(tmp_path, ["BTC/USDT"]) == ["BTC/USDT"]
+    assert read_champion(tmp_path, "BTC/USDT") == last

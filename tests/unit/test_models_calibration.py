@@ -8,6 +8,7 @@ from bot_cripto.models.calibration import (
     platt,
     quantile_grid,
     rank_in,
+    rises,
     shrunk_slope,
     sigmoid,
 )
@@ -45,12 +46,25 @@ def test_platt_agrees_with_scikit_learn_where_the_prior_does_not_matter():
     assert intercept == pytest.approx(oracle.intercept_[0], abs=1e-3)
 
 
-def test_few_rows_leave_the_slope_near_the_trees_and_the_intercept_near_0():
+def test_few_rows_leave_the_slope_a_little_below_the_trees_and_the_intercept_near_0():
     score = np.random.default_rng(3).normal(0, 0.1, 200)
     up = np.ones(200)
     slope, intercept = platt(score, up, independent=20, slope_bounds=BOUNDS)
-    assert slope == pytest.approx(1, abs=0.1)
+    assert slope == pytest.approx(0.8, abs=0.1)
     assert 0 < intercept < 0.1
+
+
+def test_a_tie_speaks_for_neither_side():
+    assert rises(np.array([0.01, 0.0, -0.0, -1e-9])).tolist() == [1, 0.5, 0.5, 0]
+    score = np.random.default_rng(9).normal(0, 1, 20_000)
+    up = outcomes(sigmoid(score))
+    up[score > 1.5] = 0.5
+    mirrored = [
+        platt(sign * score, y, independent=20_000, slope_bounds=BOUNDS)
+        for sign, y in ((1, up), (-1, 1 - up))
+    ]
+    assert mirrored[0][0] == pytest.approx(mirrored[1][0])
+    assert mirrored[0][1] == pytest.approx(-mirrored[1][1])
 
 
 def test_an_inverted_score_gets_the_least_slope():
@@ -62,18 +76,36 @@ def test_an_inverted_score_gets_the_least_slope():
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.floats(-5, 5), min_size=1, max_size=60), st.floats(0.05, 0.95))
-def test_the_shift_covers_at_least_the_level(excess, level):
+@given(
+    st.lists(st.floats(-5, 5), min_size=1, max_size=60), st.floats(0.05, 0.95), st.floats(0.5, 60)
+)
+def test_the_shift_covers_at_least_the_level(excess, level, independent):
     excess = np.array(excess)
-    shift = conformal_shift(excess, level)
+    shift = conformal_shift(excess, level, independent=independent)
     assert np.mean(excess <= shift) >= level
     assert shift in excess
 
 
 def test_the_shift_makes_a_wrong_quantile_cover_new_rows():
     random = np.random.default_rng(5)
-    shift = conformal_shift(random.normal(size=20_000) - 0.3, 0.9)
+    shift = conformal_shift(random.normal(size=20_000) - 0.3, 0.9, independent=20_000)
     assert np.mean(random.normal(size=20_000) <= 0.3 + shift) == pytest.approx(0.9, abs=0.01)
+
+
+def test_the_fewer_the_independent_rows_the_wider_the_shift():
+    excess = np.arange(1.0, 1001.0)
+    shifts = [conformal_shift(excess, 0.9, independent=m) for m in (1000, 100, 40, 12, 8, 1)]
+    assert shifts == [901, 910, 925, 1000, 1000, 1000]
+
+
+def test_rows_that_repeat_each_other_cover_as_often_as_the_level_says():
+    random = np.random.default_rng(10)
+    inside = []
+    for _ in range(400):
+        excess = np.repeat(random.normal(size=30), 10)
+        inside.append(random.normal(size=50) <= conformal_shift(excess, 0.9, independent=30))
+    # As if all rows were independent it would be 0.87.
+    assert np.mean(inside) == pytest.approx(0.905, abs=0.012)
 
 
 def test_the_slope_of_a_mean_is_shrunk():

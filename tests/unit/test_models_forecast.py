@@ -111,6 +111,19 @@ def test_a_broken_model_is_replaced_by_the_earlier_one_and_told(models, kind):
     assert set(result.models) == set(apply.KINDS)
 
 
+def test_a_version_that_was_promoted_again_speaks_before_the_one_between(tmp_path):
+    _, a = write(tmp_path, "trend", code_sha256="a" * 64)
+    between, b = write(tmp_path, "trend", code_sha256="b" * 64)
+    others = {k: write(tmp_path, k)[1] for k in ("return", "risk")}
+    for use in (a, b, a):
+        put(tmp_path, {"trend": use, **others})
+    result = forecast(tmp_path)
+    assert result.models["trend"] == a
+    assert result.notes == ()
+    shutil.rmtree(between.path.parent / a.version)
+    assert forecast(tmp_path).models["trend"] == b
+
+
 def test_without_an_earlier_one_the_baseline_stands_in(models):
     folder, _ = models
     version, _ = write(folder, "baseline")

@@ -100,3 +100,17 @@ def test_a_metric_without_a_value_is_left_out():
     values = metrics.evaluate({"prob_up": np.full(5, 0.5)}, np.ones(5), np.ones(5))
     assert "auc" not in values
     assert values["brier"] == 0.25
+
+
+def test_reliability_is_a_table_of_forecast_and_observed():
+    p = np.array([0.0, 0.45, 0.5, 0.5, 0.599, 0.6, 1.0])
+    up = np.array([0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0])
+    table = metrics.reliability(p, up, (0.0, 0.4, 0.45, 0.5, 0.6, 1.0))
+    assert table == [
+        {"from": 0.0, "to": 0.4, "n": 1, "forecast": 0.0, "observed": 0.0},
+        {"from": 0.45, "to": 0.5, "n": 1, "forecast": 0.45, "observed": 1.0},
+        {"from": 0.5, "to": 0.6, "n": 3, "forecast": pytest.approx(1.599 / 3), "observed": 2 / 3},
+        {"from": 0.6, "to": 1.0, "n": 2, "forecast": 0.8, "observed": 0.5},
+    ]
+    assert sum(row["n"] for row in metrics.reliability(p, up)) == 7
+    assert metrics.reliability(p[:0], up[:0]) == []

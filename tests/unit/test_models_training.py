@@ -117,12 +117,24 @@ def test_quantiles_never_cross_whatever_the_row():
     assert (columns["p50"] <= columns["p90"]).all()
 
 
-def test_a_tenth_of_the_calibration_part_lies_beyond_each_outer_quantile():
+def test_about_a_tenth_of_the_calibration_part_lies_beyond_each_outer_quantile():
     data, rows = market.data(), prepare(market.data(), market.SETTINGS).parts["calibration"]
+    independent = market.trained("return").metadata["calibration_independent"]
+    assert independent == (rows.stop - rows.start) // 3
+    level = np.ceil((independent + 1) * 0.9) / independent
     columns = apply.predict(model("return"), data.features[rows])
     outcome = data.forward_return[rows]
-    assert np.mean(outcome < columns["p10"]) == pytest.approx(0.1, abs=2 / len(outcome))
-    assert np.mean(outcome > columns["p90"]) == pytest.approx(0.1, abs=2 / len(outcome))
+    assert 0.9 < level < 0.92
+    assert np.mean(outcome < columns["p10"]) == pytest.approx(1 - level, abs=2 / len(outcome))
+    assert np.mean(outcome > columns["p90"]) == pytest.approx(1 - level, abs=2 / len(outcome))
+
+
+def test_equal_prices_at_the_horizon_do_not_count_as_falls():
+    data = market.data()
+    forward = data.forward_return.copy()
+    forward[prepare(data, market.SETTINGS).parts["calibration"]] = 0.0
+    trained = train("trend", replace(data, forward_return=forward), market.SETTINGS)
+    assert trained.metadata["calibration"]["intercept"] == pytest.approx(0, abs=0.03)
 
 
 def test_crossing_trees_are_rearranged():

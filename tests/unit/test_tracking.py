@@ -1,3 +1,4 @@
+import fcntl
 import json
 import multiprocessing
 import sqlite3
@@ -6,6 +7,8 @@ from dataclasses import replace
 import model_market as market
 import pytest
 
+from bot_cripto import tracking_database
+from bot_cripto.errors import BusyError, DataError
 from bot_cripto.models.version_writer import write_version
 from bot_cripto.tracking import prepare, record_training, tracking_uri, training_record
 
@@ -133,3 +136,103 @@ def test_processes_that_prepare_at_once_do_not_harm_each_other(tmp_path):
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0, 0]
+
+
+def artefacts(place, run_id):
+    return sorted(f.path for f in client(place).list_artifacts(run_id))
+
+
+def test_after_the_state_has_moved_new_artefacts_go_to_the_new_place(place, tmp_path):
+    first, second = records(tmp_path)
+    one = record_training(*place, "BTC/USDT 5m", "a", [first])
+    old, new = tmp_path / "artefacts", tmp_path / "elsewhere" / "my artefacts"
+    new.parent.mkdir()
+    old.rename(new)
+    moved = (place[0], new)
+    two = record_training(*moved, "BTC/USDT 5m", "b", [first, second])
+    assert two["trend"] == one["trend"]
+    assert not old.exists()
+    assert {p.name for p in new.iterdir()} == {one["trend"], two["risk"]}
+    for run_id in two.values():
+        assert artefacts(moved, run_id) == ["importance.json", "metadata.json"]
+    # all runs are of one experiment, and parents without artefacts keep theirs
+    experiment = client(place).get_experiment_by_name("BTC/USDT 5m")
+    assert experiment.artifact_location == new.as_uri()
+    assert len(client(place).search_runs([experiment.experiment_id])) == 4
+
+
+def test_artefacts_that_stayed_are_still_found_there(place, tmp_path):
+    first, second = records(tmp_path)
+    one = record_training(*place, "bot-cripto", "a", [first])
+    other = (place[0], tmp_path / "other")
+    two = record_training(*other, "bot-cripto", "b", [second])
+    for run_id in (one["trend"], two["risk"]):
+        assert artefacts(place, run_id) == ["importance.json", "metadata.json"]
+    assert [p.name for p in other[1].iterdir()] == [two["risk"]]
+
+
+def test_another_process_is_waited_for_but_not_for_ever(tmp_path):
+    path = tmp_path / "mlflow.db"
+    with (tmp_path / "mlflow.db.lock").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with (
+            pytest.raises(BusyError, match=r"mlflow\.db\.lock: another process has been recording"),
+            tracking_database.locked(path, wait_s=0.1),
+        ):
+            pass
+    with tracking_database.locked(path, wait_s=0.1):
+        assert not path.exists()
+
+
+def refused(path):
+    """Return the one line with which the database is refused."""
+    with pytest.raises(DataError) as caught:
+        prepare(path)
+    text = str(caught.value)
+    assert str(path) in text
+    assert "\n" not in text
+    return text
+
+
+def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path):
+    path = tmp_path / "mlflow.db"
+    path.write_bytes(b"garbage" * 1000)
+    assert "file is not a database" in refused(path)
+    assert "move it aside: the next training starts a new one" in refused(path)
+    assert path.read_bytes() == b"garbage" * 1000
+
+
+def test_a_database_with_damaged_pages_is_named(place):
+    content = bytearray(place[0].read_bytes())
+    content[4096 : len(content) // 2] = b"\xaa" * (len(content) // 2 - 4096)
+    place[0].write_bytes(content)
+    assert "move it aside" in refused(place[0])
+
+
+def test_a_database_of_a_newer_mlflow_is_named(place):
+    with sqlite3.connect(place[0]) as connection:
+        connection.execute("update alembic_version set version_num = 'ffffffffffff'")
+    assert "move it aside" in refused(place[0])
+
+
+def test_a_database_that_cannot_be_written_is_named(place, tmp_path, monkeypatch):
+    (record,) = records(tmp_path, ["trend"])
+    real = sqlite3.connect
+
+    def read_only(path, **options):
+        return real(f"file:{path}?mode=ro", uri=True, **options)
+
+    with monkeypatch.context() as locked_out:
+        locked_out.setattr(tracking_database.sqlite3, "connect", read_only)
+        assert "attempt to write a readonly database" in refused(place[0])
+        with pytest.raises(DataError, match="make room or access there, then run again"):
+            record_training(*place, "bot-cripto", "a", [record])
+    (tmp_path / "file").write_text("")
+    assert "make room or access there" in refused(tmp_path / "file" / "mlflow.db")
+
+
+def test_artefacts_that_cannot_be_written_are_named(place, tmp_path):
+    (record,) = records(tmp_path, ["trend"])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"MLflow cannot record there .*file"):
+        record_training(place[0], tmp_path / "file" / "x", "bot-cripto", "a", [record])
