@@ -21,6 +21,10 @@ include: "rules/common.smk"
 workdir: STATE_DIR
 
 
+onstart:
+    runs.terminate_from_a_thread()
+
+
 include: "rules/candles.smk"
 include: "rules/features.smk"
 include: "rules/training.smk"
@@ -41,7 +45,7 @@ rule retrain:
 
 rule fetch:
     input:
-        run_of("signal", history_files),
+        run_of("fetch", history_files),
 
 
 rule features:
@@ -51,4 +55,4 @@ rule features:
 
 rule evaluate:
     input:
-        run_of("evaluate", evaluation_files),
+        run_of("retrain", evaluation_files),

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +60,15 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     fetch = workflow("fetch", _fetch, "fetch the candles of the last days into the store")
-    fetch.add_argument("--days", type=int, required=True, help="how many days of candles")
+    fetch.add_argument(
+        "--days", type=_between(1, 3650), required=True, help="how many days of candles"
+    )
     for name, (_, text) in TARGETS.items():
         workflow(name, _target, text)
     backtest = workflow("backtest", _backtest, "measure the forecasts walk-forward, out of sample")
-    backtest.add_argument("--folds", type=int, default=4, help="how many folds (default 4)")
+    backtest.add_argument(
+        "--folds", type=_between(2, 20), default=4, help="how many folds (default 4)"
+    )
     drift = command("detect-drift", _detect_drift, "look for a drop in a performance history")
     drift.add_argument("--history-file", type=Path, required=True, help="list of {ts, metric}")
     explain = command("explain", _explain, "say why the last signal is what it is")
@@ -72,6 +76,17 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--lang", choices=("en", "es"), default="en")
     command("info", _info, "show configuration, folders, models and the last signal")
     return parser
+
+
+def _between(least: int, most: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers in a range, with the range as its complaint."""
+
+    def whole(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of {least} to {most}")
+        return int(text)
+
+    return whole
 
 
 def _target(given: argparse.Namespace) -> int:

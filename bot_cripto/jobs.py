@@ -9,7 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 from bot_cripto import atomic
@@ -18,7 +18,7 @@ from bot_cripto.errors import EXIT_FAILED, EXIT_USAGE, BotCriptoError
 from bot_cripto.layout import Layout
 from bot_cripto.locks import job_lock
 
-ROLE_VARIABLE = "BOT_CRIPTO_ROLE"
+ROLES_VARIABLE = "BOT_CRIPTO_ROLES"
 ERRORS_VARIABLE = "BOT_CRIPTO_ERRORS"
 FOLDERS_VARIABLE = "BOT_CRIPTO_FOLDERS"
 PROVENANCE_VARIABLE = "BOT_CRIPTO_PROVENANCE"
@@ -52,8 +52,9 @@ def job(work: Callable[..., None], *arguments: str) -> None:
         text, folders = given.pop("settings"), os.environ.get(FOLDERS_VARIABLE)
         settings = json.loads(text) if text else own_settings()
         layout = Layout.from_json(folders) if folders else Layout.of(own_settings())
-        role = os.environ.get(ROLE_VARIABLE)
-        with job_lock(layout.locks, role) if role else nullcontext():
+        with ExitStack() as held:
+            for role in filter(None, os.environ.get(ROLES_VARIABLE, "").split(",")):
+                held.enter_context(job_lock(layout.locks, role))
             work(layout, settings, **given)
     except BotCriptoError as error:
         _record(step, str(error))

@@ -1,4 +1,4 @@
-"""What surrounds a run of the workflow: its lock before, publishing and the exit code after.
+"""What surrounds a run of the workflow: its locks before, publishing and the exit code after.
 
 The rules make the stamped signal; this publishes it. It happens at the end of every run, also of
 one that had nothing to do, so that a deleted signal.json comes back by itself, and also of one
@@ -10,28 +10,27 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
-import sys
+import signal
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from bot_cripto import atomic, clock
-from bot_cripto.checkout import standing
-from bot_cripto.config.load import effective, salvage_settings
-from bot_cripto.decision.thresholds import policy_of
-from bot_cripto.errors import BotCriptoError, ConfigError
-from bot_cripto.jobs import ERRORS_VARIABLE, ROLE_VARIABLE
+from bot_cripto.errors import BotCriptoError, BusyError, ConfigError
+from bot_cripto.failures import no_trade
+from bot_cripto.jobs import ERRORS_VARIABLE, ROLES_VARIABLE
 from bot_cripto.layout import Layout
-from bot_cripto.locks import lock_run
+from bot_cripto.leftovers import discard_history, discard_live, discard_unusable_training
+from bot_cripto.locks import WAIT_S, lock_run
+from bot_cripto.models.champion import restore_lost
 from bot_cripto.provenance import sha256_json
+from bot_cripto.signals.publish import SKIPPED, publish, revised
 from bot_cripto.symbols import symbol_to_path
-from bot_cripto.timeframes import iso, last_close, parse_candle_id, parse_iso
+from bot_cripto.timeframes import iso, last_close, parse_iso
 
 NOT_CONFIGURATION = ("as_of", "state_dir", "data_dir", "models_dir", "logs_dir")
 """Settings that say when and where, not how: no part of the configuration's hash."""
-
-log = logging.getLogger("bot_cripto")
 
 
 def config_sha256(settings: Mapping[str, Any]) -> str:
@@ -66,20 +65,30 @@ def bootstrap_kinds(
 ) -> dict[str, tuple[str, ...]]:
     """Return which kinds of model to make for the first time, by symbol (as in paths).
 
-    A symbol with a champion, or one that had one, or with any version is left alone. Where
-    another symbol has a champion, a new one begins with the baseline until the next retrain.
+    A symbol that has or had a champion is left alone. Where another symbol has a champion, a new
+    one begins with the baseline until the next retrain.
     """
 
     def known(symbol: str) -> bool:
-        past = layout.champion(symbol).parent / "history" / f"{symbol}.jsonl"
-        return (
-            layout.champion(symbol).exists()
-            or past.exists()
-            or any((layout.models / kind / symbol).is_dir() for kind in kinds)
-        )
+        champion = layout.champion(symbol)
+        return champion.exists() or (champion.parent / "history" / f"{symbol}.jsonl").exists()
 
     new = [symbol for symbol in symbols if not known(symbol)]
     return {symbol: kinds if len(new) == len(symbols) else ("baseline",) for symbol in new}
+
+
+def terminate_from_a_thread() -> None:
+    """Let the present handler of SIGTERM run in a thread of its own.
+
+    Snakemake's takes a lock that the interrupted main thread may hold: it would wait for ever.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    if callable(handler):
+
+        def apart(number: int, frame: object) -> None:
+            threading.Thread(target=handler, args=(number, frame), daemon=True).start()
+
+        signal.signal(signal.SIGTERM, apart)
 
 
 class ErrorKeeper(logging.Handler):
@@ -100,15 +109,13 @@ class Run:
     Parameters
     ----------
     layout : Layout
-        Its relative folders count from the state folder, where the workflow works.
+        With whole paths.
     settings : dict
         The effective settings.
-    candle : str
-        Id of the last closed candle.
-    cutoff : str
-        Id of the moment before which candles are trained on.
+    candle, cutoff : str
+        Ids of the last closed candle, and of the moment before which candles are trained on.
     provenance : dict
-        ``git_commit`` and ``config_sha256`` of this run.
+        ``git_commit``, ``code_sha256`` and ``config_sha256`` of this run.
     logger : logging.Logger
         The workflow's own, whose errors are kept.
     """
@@ -129,78 +136,76 @@ class Run:
         self.provenance = provenance
         self.logger = logger
         self.errors = ErrorKeeper()
-        self.lock: IO[str] | None = None
+        self.locks: dict[str, IO[str]] = {}
         self.publishes = False
+        self.copies: list[tuple[Path, Path]] = []
+        logger.addHandler(self.errors)
 
-    def open(self, role: str, publishes: bool = False) -> bool:
-        """Take the lock of the role and put the state in order; True the first time.
+    def lock(self, role: str, wait_s: float = WAIT_S) -> None:
+        """Take the lock of a role, if this run does not hold it yet.
 
         Raises
         ------
         BusyError
             Another run of the role is at work.
         """
-        if self.lock is not None:
-            self.publishes |= publishes
-            return False
-        self.lock = lock_run(self.layout.locks, role)
-        self.publishes = publishes
-        self.logger.addHandler(self.errors)
-        errors = self._live / "errors"
-        os.environ[ROLE_VARIABLE] = role
-        os.environ[ERRORS_VARIABLE] = str(errors)
-        for old in errors.glob("*.json"):
-            old.unlink()
-        self._keep_configuration()
-        self._discard_failed()
-        from bot_cripto.models.champion import restore_lost
+        if role not in self.locks:
+            self.locks[role] = lock_run(self.layout.locks, role, wait_s)
+        os.environ[ROLES_VARIABLE] = ",".join(self.locks)
 
+    def may_train(self) -> bool:
+        """Whether a signal run may make first models: not while a retrain is at work."""
+        try:
+            self.lock("retrain", wait_s=0)
+        except BusyError as busy:
+            self.logger.warning(f"No first models in this run: {busy}")
+            return False
+        return True
+
+    def open(self) -> None:
+        """Put the state in order; what is wrong with it then ends the run as a failure."""
+        os.environ[ERRORS_VARIABLE] = str(self._errors)
+        for old in self._errors.glob("*.json"):
+            old.unlink()
+        path = self.layout.configs / f"{self.provenance['config_sha256']}.json"
+        if not path.exists():  # a replay needs nothing but the signal
+            atomic.write_json(path, _configuration(self.settings))
+        self._discard(reports_too=True)
         for symbol in restore_lost(self.layout.models, self.settings["symbols"]):
             self.logger.warning(f"The champion file of {symbol} was lost; restored from history.")
-        return True
 
     def close(self) -> int:
         """Publish, set failed artefacts aside for the next try, and return the exit code."""
         failed = bool(self.errors.lines)
+        for made, published in [] if failed else self.copies:
+            atomic.write_bytes(published, made.read_bytes())
         if self.publishes:
             failed |= self._publish()
-        failed |= bool(self._discard_failed())
+        failed |= bool(self._discard(reports_too=False))
         return int(failed)
 
     @property
     def _live(self) -> Path:
         return self.layout.live(self.candle)
 
-    def _keep_configuration(self) -> None:
-        """Store the effective configuration by its hash: a replay needs nothing but the signal."""
-        path = self.layout.configs / f"{self.provenance['config_sha256']}.json"
-        if not path.exists():
-            atomic.write_json(path, _configuration(self.settings))
+    @property
+    def _errors(self) -> Path:
+        return self._live / "errors" / "-".join(sorted(self.locks))
 
-    def _discard_failed(self) -> list[str]:
-        """Remove what a failed symbol left, so that this candle can be tried again.
-
-        Returns
-        -------
-        list of str
-            A sentence for each failure.
-        """
+    def _discard(self, *, reports_too: bool) -> list[str]:
+        """Make what failed stale again, of the roles that this run holds; return the failures."""
         failures = []
-        for pattern in ("candles/*.quality.json", "features/*.json", "signals.status.json"):
-            for path in self._live.glob(pattern):
-                failures += _discard_if_failed(path)
-        for cutoff in {self.candle, self.cutoff}:
-            for path in self.layout.history(cutoff, "").parent.glob("*.json"):
-                failed = _discard_if_failed(path)
-                failures += failed
-                if failed:  # what was trained on it says no more than that there is nothing
-                    shutil.rmtree(self.layout.training(cutoff, path.stem), ignore_errors=True)
+        if "signal" in self.locks:
+            failures += discard_live(self._live, reports_too=reports_too)
+        if "fetch" in self.locks:
+            failures += discard_history(self.layout, self.candle, reports_too=reports_too)
+        if "retrain" in self.locks:
+            failures += discard_history(self.layout, self.cutoff, reports_too=reports_too)
+            discard_unusable_training(self.layout, self.cutoff, self.settings["symbols"])
         return failures
 
     def _publish(self) -> bool:
         """Publish every symbol's signal, or a NO_TRADE that names the failure; True on failure."""
-        from bot_cripto.signals.publish import publish, revised
-
         documents, failed = {}, False
         reason = self._reason() if self.errors.lines else None
         for symbol in self.settings["symbols"]:
@@ -211,11 +216,21 @@ class Run:
                 documents[symbol] = json.loads(path.read_bytes())
             except (OSError, ValueError, BotCriptoError) as error:
                 failed = True
-                documents[symbol] = revised(self._no_trade(symbol, str(error)), self.layout.logs)
+                document = no_trade(
+                    self.settings,
+                    symbol,
+                    str(error),
+                    clock.now_ms(),
+                    self.candle,
+                    self.provenance,
+                )
+                documents[symbol] = revised(document, self.layout.logs)
         try:
-            for done in publish(documents, self.layout.logs, self.settings["symbols"][0]):
-                if done.reason and done.action == "skipped":
+            first = self.settings["symbols"][0]
+            for done in publish(documents, self.layout.logs, first, clock.system_ms()):
+                if done.action == SKIPPED:
                     self.logger.warning(f"{done.path} not published: {done.reason}")
+                    failed |= clock.as_of_ms() is None
         except (OSError, BotCriptoError) as error:
             self.logger.error(f"publishing failed: {error}")
             failed = True
@@ -224,76 +239,10 @@ class Run:
     def _reason(self) -> str:
         """Return which step failed and why: the job's own words, else the workflow's."""
         said = []
-        for path in sorted((self._live / "errors").glob("*.json"), key=lambda p: p.stat().st_mtime):
+        for path in sorted(self._errors.glob("*.json"), key=lambda p: p.stat().st_mtime):
             try:
                 record = json.loads(path.read_bytes())
                 said.append(f"{record['step']}: {record['error']}")
             except (OSError, ValueError, KeyError):
                 said.append(f"{path.stem}: failed")
         return said[0] if said else f"workflow: {self.errors.lines[0][:500]}"
-
-    def _no_trade(self, symbol: str, reason: str) -> dict[str, Any]:
-        return no_trade(self.settings, symbol, reason, self.candle, self.provenance)
-
-
-def _discard_if_failed(path: Path) -> list[str]:
-    """Remove a report that states an error or cannot be read; return that error."""
-    try:
-        error = json.loads(path.read_bytes())["error"]
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        error = f"unreadable: {problem}"
-    if error is None:
-        return []
-    path.unlink(missing_ok=True)
-    return [f"{path.name}: {error}"]
-
-
-def no_trade(
-    settings: Mapping[str, Any],
-    symbol: str,
-    reason: str,
-    candle: str | None,
-    provenance: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Return the NO_TRADE document of a run that failed; `reason` is ``step: what went wrong``."""
-    from bot_cripto.signals.document import Facts, Provenance, failure
-
-    step, _, problem = reason.partition(": ")
-    if not problem:
-        step, problem = "workflow", reason
-    facts = Facts(
-        made_ms=clock.now_ms(),
-        candle_close_ms=parse_candle_id(candle) if candle else None,
-        source=settings["source_name"],
-        symbol=symbol,
-        timeframe=settings["timeframe"],
-        horizon_steps=settings["horizon_steps"],
-        equity=settings["initial_equity"],
-        provenance=Provenance(**provenance),
-    )
-    return failure(step, problem, facts, policy_of(settings))
-
-
-def publish_config_failure(
-    problem: str,
-    root: Path,
-    environment: Mapping[str, str],
-    overrides: Mapping[str, Any],
-) -> None:
-    """Replace signal.json by a NO_TRADE that names the configuration error.
-
-    Only where the folder of the logs is known: the faulty settings are left out, and one of
-    them may be that folder.
-    """
-    from bot_cripto.signals.publish import publish_failure
-
-    salvaged, dropped = salvage_settings(root / "config" / "config.yaml", environment, overrides)
-    if {"state_dir", "logs_dir"} & dropped:
-        return
-    settings = effective(salvaged, standing())
-    logs = Path(settings["logs_dir"] or Path(settings["state_dir"] or root) / "logs")
-    document = no_trade(settings, settings["symbols"][0], f"configuration: {problem}", None, {})
-    try:
-        publish_failure(document, logs)
-    except OSError as error:
-        sys.stderr.write(f"signal.json could not be replaced in {logs}: {error}\n")

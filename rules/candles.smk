@@ -18,7 +18,7 @@ rule fetch_candles:
         code=code("fetch_candles"),
     shell:
         'python3 "$BOT_CRIPTO_SCRIPTS"/fetch_candles.py --settings {params.settings:q}'
-        " --candle {wildcards.candle} 2>&1 | tee {log}"
+        " --candle {wildcards.candle} 2>&1 | tee {log:q}"
 
 
 rule fetch_history:
@@ -33,4 +33,4 @@ rule fetch_history:
         code=code("fetch_history"),
     shell:
         'python3 "$BOT_CRIPTO_SCRIPTS"/fetch_history.py --settings {params.settings:q}'
-        " --cutoff {wildcards.cutoff} 2>&1 | tee {log}"
+        " --cutoff {wildcards.cutoff} 2>&1 | tee {log:q}"

@@ -16,6 +16,7 @@ from bot_cripto.checkout import standing
 from bot_cripto.config import effective, load_settings
 from bot_cripto.decision.thresholds import POLICY_KEYS
 from bot_cripto.errors import ConfigError
+from bot_cripto.failures import publish_config_failure
 from bot_cripto.layout import Layout
 from bot_cripto.market.exchange_loader import check_exchange_id
 from bot_cripto.provenance import canonical_json, code_sha256, git_commit
@@ -42,22 +43,26 @@ def is_real_run():
     return not any(getattr(args, look, None) for look in looks)
 
 
+CONFIG_FILES = [Path(file) for file in workflow.config_settings.configfiles]
+CONFIG_ARGUMENTS = workflow.config_settings.config
 try:
     SETTINGS = effective(
-        load_settings(ROOT / "config" / "config.yaml", os.environ, config), standing()
+        load_settings(
+            [ROOT / "config" / "config.yaml", *CONFIG_FILES], os.environ, CONFIG_ARGUMENTS
+        ),
+        standing(),
     )
     if SETTINGS["source"] == "exchange":
         check_exchange_id(SETTINGS["exchange"])
     # One moment for the whole run: jobs see the same one.
-    if SETTINGS["as_of"]:
-        os.environ[clock.AS_OF_VARIABLE] = SETTINGS["as_of"]
+    os.environ[clock.AS_OF_VARIABLE] = SETTINGS["as_of"]
     CANDLE = candle_id(last_close(clock.now_ms(), SETTINGS["timeframe"]))
     CUTOFF = candle_id(
         runs.training_cutoff(SETTINGS["training_cutoff"], clock.now_ms(), SETTINGS["timeframe"])
     )
 except ConfigError as error:
     if workflow.is_main_process and is_real_run():
-        runs.publish_config_failure(str(error), ROOT, os.environ, config)
+        publish_config_failure(str(error), ROOT, os.environ, CONFIG_FILES, CONFIG_ARGUMENTS)
     print(f"configuration: {error}", file=sys.stderr)
     sys.exit(error.exit_code)
 
@@ -130,8 +135,15 @@ def run_of(role, files, publishes=False):
 
     def inputs(wildcards):
         looks = not workflow.executor_plugin or workflow.dryrun or workflow.touch
-        if workflow.is_main_process and not looks and RUN.open(role, publishes):
-            atexit.register(close_run)
+        if workflow.is_main_process and not looks:
+            first = not RUN.locks
+            RUN.lock(role)
+            RUN.publishes |= publishes
+            if first:
+                atexit.register(close_run)
+            if publishes and BOOTSTRAP and not RUN.may_train():
+                BOOTSTRAP.clear()
+            RUN.open()
         return files()
 
     return inputs
@@ -194,4 +206,10 @@ DECISION_KEYS = (
 
 
 def evaluation_files():
-    return [str(LAYOUT.report(symbol)) for symbol in SETTINGS["symbols"]]
+    """What is measured at this cutoff; it is copied to the reports when the run has ended."""
+    made = [LAYOUT.training(CUTOFF, symbol) / "forecasts.json" for symbol in SYMBOLS]
+    RUN.copies = [
+        (Path(STATE_DIR) / file, LAYOUT_IN_STATE.report(symbol))
+        for file, symbol in zip(made, SETTINGS["symbols"])
+    ]
+    return made

@@ -16,4 +16,4 @@ rule build_features:
         code=code("build_features"),
     shell:
         'python3 "$BOT_CRIPTO_SCRIPTS"/build_features.py --settings {params.settings:q}'
-        " --candle {wildcards.candle} 2>&1 | tee {log}"
+        " --candle {wildcards.candle} 2>&1 | tee {log:q}"

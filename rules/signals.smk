@@ -18,4 +18,4 @@ rule make_signals:
         code=code("make_signals"),
     shell:
         'python3 "$BOT_CRIPTO_SCRIPTS"/make_signals.py --settings {params.settings:q}'
-        " --candle {wildcards.candle} 2>&1 | tee {log}"
+        " --candle {wildcards.candle} 2>&1 | tee {log:q}"

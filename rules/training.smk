@@ -23,8 +23,8 @@ rule build_snapshot:
         code=code("build_snapshot"),
     shell:
         'python3 "$BOT_CRIPTO_SCRIPTS"/build_snapshot.py --settings {params.settings:q}'
-        " --cutoff {wildcards.cutoff} --symbol {wildcards.symbol} --history {input.history}"
-        " --output {output} 2>&1 | tee {log}"
+        " --cutoff {wildcards.cutoff} --symbol {wildcards.symbol} --history {input.history:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule train_model:
@@ -45,8 +45,8 @@ rule train_model:
     shell:
         'python3 "$BOT_CRIPTO_SCRIPTS"/train_model.py --settings {params.settings:q}'
         " --cutoff {wildcards.cutoff} --symbol {wildcards.symbol} --kind {wildcards.kind}"
-        " --history {input.history} --snapshot {input.snapshot} --code-sha256 {params.code}"
-        " --output {output} 2>&1 | tee {log}"
+        " --history {input.history:q} --snapshot {input.snapshot:q} --code-sha256 {params.code}"
+        " --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule record_training:
@@ -68,7 +68,7 @@ rule record_training:
     shell:
         'python3 "$BOT_CRIPTO_SCRIPTS"/record_training.py'
         " --settings {params.settings:q} --cutoff {wildcards.cutoff} --symbol {wildcards.symbol}"
-        " --kinds {wildcards.kinds} --output {output} 2>&1 | tee {log}"
+        " --kinds {wildcards.kinds} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule judge_challenger:
@@ -87,7 +87,7 @@ rule judge_challenger:
     shell:
         'python3 "$BOT_CRIPTO_SCRIPTS"/judge_challenger.py'
         " --settings {params.settings:q} --symbol {wildcards.symbol}"
-        " --record {input.record} --snapshot {input.snapshot} --output {output} 2>&1 | tee {log}"
+        " --record {input.record:q} --snapshot {input.snapshot:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule adopt_models:
@@ -104,7 +104,7 @@ rule adopt_models:
         code=code("adopt_models"),
     shell:
         'python3 "$BOT_CRIPTO_SCRIPTS"/adopt_models.py --settings {params.settings:q}'
-        " --symbol {wildcards.symbol} --record {input.record} --output {output} 2>&1 | tee {log}"
+        " --symbol {wildcards.symbol} --record {input.record:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 for kind in ("trend", "return", "risk"):

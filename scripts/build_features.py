@@ -26,13 +26,12 @@ def features_of(candles: Candles, timeframe: str) -> dict[str, Any]:
     return columns | {name: matrix[:, i] for i, name in enumerate(catalogue.FEATURE_NAMES)}
 
 
-def build_symbol(folder: Path, name: str, timeframe: str) -> dict[str, Any]:
-    """Write the features of one symbol and return its status."""
-    quality = json.loads((folder / "candles" / f"{name}.quality.json").read_text())
+def build_symbol(folder: Path, name: str, timeframe: str) -> None:
+    """Write the features of one symbol, and a status that says what is wrong with them."""
     status: dict[str, Any] = {
-        "error": quality["error"],
-        "problems": quality["problems"],
-        "stale_candles": quality["stale_candles"],
+        "error": None,
+        "problems": [],
+        "stale_candles": None,
         "last_candle": None,
         "missing": None,
         "candles_sha256": None,
@@ -40,23 +39,25 @@ def build_symbol(folder: Path, name: str, timeframe: str) -> dict[str, Any]:
     }
     columns: dict[str, Any] = {"open_time": np.empty(0, dtype=np.int64)}
     try:
+        quality = json.loads((folder / "candles" / f"{name}.quality.json").read_bytes())
+        status |= {key: quality[key] for key in ("error", "problems", "stale_candles")}
         if status["error"] is None:
             candles, status["candles_sha256"] = read_window(folder / "candles" / f"{name}.parquet")
             columns = features_of(candles, timeframe)
             status["features_sha256"] = columns_sha256(columns)
             status["missing"] = [n for n, column in columns.items() if not np.isfinite(column[0])]
-            status["last_candle"] = (
-                "filled"
-                if candles.filled[-1]
-                else "traded"
-                if np.isfinite(candles.close[-1])
-                else "missing"
-            )
-    except BotCriptoError as error:
+            status["last_candle"] = kind_of_last(candles)
+    except (BotCriptoError, OSError, ValueError, KeyError) as error:
         status["error"] = f"build_features: {error}"
     write_columns(folder / "features" / f"{name}.parquet", columns)
     atomic.write_json(folder / "features" / f"{name}.json", status)
-    return status
+
+
+def kind_of_last(candles: Candles) -> str:
+    """Return ``traded``, ``filled`` (it stands in for a missing one) or ``missing``."""
+    if candles.filled[-1]:
+        return "filled"
+    return "traded" if np.isfinite(candles.close[-1]) else "missing"
 
 
 def build_features(layout: Layout, settings: dict[str, Any], candle: str) -> None:

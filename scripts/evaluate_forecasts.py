@@ -36,6 +36,7 @@ def evaluate(snapshot: Snapshot, settings: TrainingSettings, folds: int) -> dict
         "folds": folds,
         **metrics.evaluate(forecasts, returns, volatility),
         "intervals": {"auc": [low, high]},
+        "reliability": metrics.reliability(forecasts["prob_up"], up),
         "by_fold": [
             {
                 "first_candle": iso(int(snapshot.candles.open_time[r.index[0]])),

@@ -1,4 +1,7 @@
-"""Judge new versions against the champion, and promote them if they are better (rule retrain)."""
+"""Judge new versions against the champion, and promote them if they are better (rule retrain).
+
+A champion stays provisional until a comparison on candles that neither had seen was possible.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from bot_cripto.models.forecast import Loaded, Subject, forecast_rows, load_cham
 from bot_cripto.models.judge import Verdict, judge, unseen_rows
 from bot_cripto.models.record import read_record
 from bot_cripto.models.snapshot import read_snapshot, training_data
-from bot_cripto.models.version import folder, load_compatible
+from bot_cripto.models.version import Version, folder, load_version
 from bot_cripto.symbols import symbol_from_path
 from bot_cripto.timeframes import parse_iso
 
@@ -25,43 +28,50 @@ log = logging.getLogger("bot_cripto")
 NEEDED = ("trend", "return", "risk")
 
 
-def verdict_of(
-    layout: Layout, subject: Subject, uses: dict[str, ModelUse], snapshot_file: Path
-) -> tuple[Verdict, Champion | None]:
-    """Return who wins and the champion that there was."""
+def loadable(layout: Layout, subject: Subject) -> tuple[Champion | None, Loaded | None, str]:
+    """Return the champion, its models where they can all be used, and else why not."""
     try:
         champion = read_champion(layout.models, subject.symbol)
         if champion is None:
-            return Verdict(True, "there was no champion", {}), None
+            return None, None, "there was no champion"
         mine = load_champion(layout.models, champion, subject)
     except ModelError as error:
-        return Verdict(True, f"the champion cannot be used: {error}", {}), None
-    if all(champion.kinds.get(kind) == use for kind, use in uses.items()):
-        return Verdict(False, "the champion is this very version", {}), champion
-    if set(mine.uses) == {"baseline"}:
-        return Verdict(True, "only the baseline was in use", {}), champion
+        return None, None, f"the champion cannot be used: {error}"
+    if any(kind not in champion.kinds for kind in NEEDED):
+        return champion, None, "not every kind of model was in use"
+    if any(mine.uses.get(kind) != champion.kinds[kind] for kind in NEEDED):
+        return champion, None, " ".join(("the champion is not whole:", *mine.notes))
+    return champion, mine, ""
+
+
+def version_of(layout: Layout, subject: Subject, kind: str, use: ModelUse) -> Version:
+    """Return a version, verified."""
+    return load_version(folder(layout.models, kind, subject.symbol) / use.version)
+
+
+def verdict_of(
+    layout: Layout,
+    subject: Subject,
+    uses: dict[str, ModelUse],
+    champion: Champion,
+    mine: Loaded,
+    snapshot_file: Path,
+) -> Verdict:
+    """Return who wins on the candles that neither champion nor challenger has seen."""
+    if all(champion.kinds.get(kind) == uses[kind] for kind in NEEDED):
+        return Verdict(False, "the champion stays: it is this very version", {})
     data = training_data(read_snapshot(snapshot_file))
-    versions = {
-        kind: load_compatible(folder(layout.models, kind, subject.symbol) / uses[kind].version)
-        for kind in NEEDED
-    }
-    cutoffs = [
-        parse_iso(
-            load_compatible(folder(layout.models, kind, subject.symbol) / use.version).metadata[
-                "cutoff"
-            ]
-        )
+    versions = {kind: version_of(layout, subject, kind, uses[kind]) for kind in NEEDED}
+    seen_until = max(
+        parse_iso(version_of(layout, subject, kind, use).metadata["cutoff"])
         for kind, use in mine.uses.items()
-    ]
-    holdout = versions["trend"].metadata["parts"]["holdout"]
-    rows = unseen_rows(data, holdout, max(cutoffs))
+    )
+    rows = unseen_rows(data, versions["trend"].metadata["parts"]["holdout"], seen_until)
     theirs = Loaded({kind: version.model() for kind, version in versions.items()}, uses, ())
     features = data.features[rows]
     if not len(features):
-        return judge({}, {}, data, rows), champion
-    return judge(
-        forecast_rows(theirs, features), forecast_rows(mine, features), data, rows
-    ), champion
+        return judge({}, {}, data, rows)
+    return judge(forecast_rows(theirs, features), forecast_rows(mine, features), data, rows)
 
 
 def judge_challenger(
@@ -78,19 +88,22 @@ def judge_challenger(
     mine = {"source": settings["source_name"]} | {
         key: settings[key] for key in ("timeframe", "horizon_steps")
     }
+    champion, loaded, problem = loadable(layout, Subject(name, **mine))
     if any(kind not in uses for kind in NEEDED):
-        verdict = Verdict(False, "there is no challenger: " + "; ".join(skipped.values()), {})
-        champion = None
+        why = "; ".join(f"no {kind} model: {reason}" for kind, reason in skipped.items())
+        verdict = Verdict(False, f"there is no challenger: {why}", {})
+    elif champion is None or loaded is None:
+        verdict = Verdict(True, problem, {})
     else:
-        verdict, champion = verdict_of(layout, Subject(name, **mine), uses, Path(snapshot))
-    judged = champion is not None and not verdict.promote
+        verdict = verdict_of(layout, Subject(name, **mine), uses, champion, loaded, Path(snapshot))
+    judged = bool(verdict.losses)
     if verdict.promote or (judged and champion is not None and champion.provisional):
         promote(
             layout.models,
             name,
             uses if verdict.promote or champion is None else champion.kinds,
             **mine,
-            provisional=False,
+            provisional=not judged,
             reason=verdict.reason,
             promoted_at_ms=clock.now_ms(),
         )

@@ -120,7 +120,7 @@ def make_signals(layout: Layout, settings: dict[str, Any], candle: str) -> None:
         )
         try:
             document, failed = signal_of(layout, settings, folder, facts, policy)
-        except (BotCriptoError, OSError) as error:
+        except (BotCriptoError, OSError, ValueError) as error:
             failed = f"make_signals: {error}"
             document = failure("make_signals", str(error), facts, policy)
         if failed is not None:

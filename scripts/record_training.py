@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bot_cripto.errors import BotCriptoError
 from bot_cripto.forecast import ModelUse
 from bot_cripto.jobs import job, provenance
 from bot_cripto.layout import Layout
@@ -16,6 +18,8 @@ from bot_cripto.models.version import load_version
 from bot_cripto.symbols import symbol_from_path
 from bot_cripto.tracking import record_training as record_training_runs
 from bot_cripto.tracking import training_record
+
+log = logging.getLogger("bot_cripto")
 
 
 def git_tag() -> dict[str, str]:
@@ -43,17 +47,23 @@ def record_training(
         else:
             version = load_version(version_folder(layout.models, kind, name) / trained["version"])
             records.append(training_record(version, trained["importance"]))
-    run_ids = {}
-    if records:
-        run_ids = record_training_runs(
-            layout.mlflow_db,
-            layout.mlflow_artifacts,
-            f"{name} {settings['timeframe']} {settings['source_name']}",
-            f"training up to {cutoff}",
-            [replace(record, tags=record.tags | git_tag()) for record in records],
-        )
-    uses = {r.kind: ModelUse(r.version, r.sha256, run_ids[r.kind]) for r in records}
-    write_record(Path(output), name, uses, skipped)
+    run_ids: dict[str, str] = {}
+    problem = None
+    try:
+        if records:
+            run_ids = record_training_runs(
+                layout.mlflow_db,
+                layout.mlflow_artifacts,
+                f"{name} {settings['timeframe']} {settings['source_name']}",
+                f"training up to {cutoff}",
+                [replace(record, tags=record.tags | git_tag()) for record in records],
+            )
+    except (BotCriptoError, OSError) as error:
+        # a record that is missing must not keep sound models from use; the next run tries again
+        problem = str(error)
+        log.error("%s: not recorded in MLflow: %s", name, problem)
+    uses = {r.kind: ModelUse(r.version, r.sha256, run_ids.get(r.kind)) for r in records}
+    write_record(Path(output), name, uses, skipped, problem)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bot_cripto import atomic
-from bot_cripto.errors import ModelError
+from bot_cripto.errors import BotCriptoError
 from bot_cripto.jobs import job
 from bot_cripto.layout import Layout
 from bot_cripto.models.reference import make_reference
@@ -89,7 +89,7 @@ def train_model(
                 snapshot_file=Path(snapshot),
                 code_sha256=code_sha256,
             )
-        except ModelError as too_little:
+        except BotCriptoError as too_little:
             record["skipped"] = str(too_little)
     if record["skipped"]:
         log.warning("%s %s: no model: %s", record["symbol"], kind, record["skipped"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,16 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load_settings(
-    config_file: Path | str,
+    config_files: Sequence[Path] | Path,
     environment: Mapping[str, str],
     overrides: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Return the effective settings: `overrides` beat the environment, which beats the file.
+    """Return the effective settings: `overrides` beat the environment, which beats the files.
 
     Parameters
     ----------
-    config_file : Path or str
-        ``config/config.yaml``.
+    config_files : Path or sequence of Path
+        ``config/config.yaml``, and files that are to beat it.
     environment : mapping
         Environment variables; ``BOT_CRIPTO_ENV_FILE`` in it names an environment file, whose
         lines stand behind the variables themselves.
@@ -44,7 +45,13 @@ def load_settings(
         A key, type or value is wrong; the text names key, value, what is allowed, and the
         nearest valid key.
     """
-    merged = _merge(_read_yaml(Path(config_file)), _environment(environment), overrides or {})
+    files = [config_files] if isinstance(config_files, Path) else config_files
+    merged = _merge(
+        *(_read_yaml(path) for path in files),
+        _env_file_settings(environment),
+        _of_variables(environment),
+        overrides or {},
+    )
     _check_keys(merged, Settings.model_fields, "")
     try:
         return Settings(**merged)
@@ -53,33 +60,48 @@ def load_settings(
 
 
 def salvage_settings(
-    config_file: Path | str,
+    config_files: Sequence[Path],
     environment: Mapping[str, str],
     overrides: Mapping[str, Any],
-) -> tuple[Settings, set[str]]:
-    """Return what can be read of a faulty configuration, and the settings that were left out.
+) -> tuple[Settings, bool]:
+    """Return what can be read of a faulty configuration, and whether the logs' folder is known.
 
     For saying that the configuration is faulty where the operator looks; never for a run.
     """
+    known = True
     merged: dict[str, Any] = {}
-    dropped: set[str] = set()
-    for read in (
-        lambda: _read_yaml(Path(config_file)),
-        lambda: _environment(environment),
-        lambda: dict(overrides),
-    ):
+    for path in config_files:
         try:
-            merged = _merge(merged, read(), {})
+            merged = _merge(merged, _read_yaml(path))
         except ConfigError:
-            dropped.add("a file")
+            known &= not _names_folder(path)
+    try:
+        merged = _merge(merged, _env_file_settings(environment))
+    except ConfigError:
+        known &= not _names_folder(Path(environment[ENV_FILE_VARIABLE]))
+    folders = ("state_dir", "logs_dir")
+    last = _merge(_of_variables(environment), dict(overrides))
+    known |= any(last.get(name) for name in folders)
+    merged = _merge(merged, last)
     for name in list(merged):
         try:
             _check_keys({name: merged[name]}, Settings.model_fields, "")
             Settings(**{name: merged[name]})
         except (ConfigError, ValidationError):
             del merged[name]
-            dropped.add(name)
-    return Settings(**merged), dropped
+            known &= name not in folders
+    return Settings(**merged), known
+
+
+def _names_folder(path: Path) -> bool:
+    """Whether a file that cannot be parsed sets, or might set, the folder of state or logs."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    except (OSError, UnicodeDecodeError):
+        return True
+    return bool(re.search(r"(?im)^\s*(export )?(state|logs)_dir *[:=] *[^\s'\"#]", text))
 
 
 def _merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,18 +156,22 @@ def read_env_file(path: Path | str) -> dict[str, str]:
         if not separator:
             raise ConfigError(f"{path} line {number}: is not of the form NAME=value")
         if name not in known:
-            raise ConfigError(f"{path} line {number}: {name} is unknown{_nearest(name, known)}")
+            # a line that only looks like a setting may be part of a secret: it is not shown
+            near = _nearest(name, known) if re.fullmatch(r"[A-Z][A-Z0-9_]*", name) else ""
+            shown = f"{name} is unknown{near}" if near else "an unknown name"
+            raise ConfigError(f"{path} line {number}: {shown}")
         found[name] = value.strip().strip("'\"")
     return found
 
 
-def _environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return settings by key from the environment file and the environment; empty ones unset."""
-    variables: dict[str, str] = {}
-    if environment.get(ENV_FILE_VARIABLE):
-        variables.update(read_env_file(environment[ENV_FILE_VARIABLE]))
-    variables.update({name: environment[name] for name in ENVIRONMENT if environment.get(name)})
-    return {ENVIRONMENT[name]: v for name, v in variables.items() if name in ENVIRONMENT and v}
+def _env_file_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    path = environment.get(ENV_FILE_VARIABLE)
+    return _of_variables(read_env_file(path)) if path else {}
+
+
+def _of_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return settings by key from variables by name; an empty one counts as not set."""
+    return {key: variables[name] for name, key in ENVIRONMENT.items() if variables.get(name)}
 
 
 def _check_keys(values: Mapping[str, Any], fields: Mapping[str, Any], prefix: str) -> None:

@@ -46,7 +46,10 @@ def signal_path(logs_dir: Path | str, symbol: str | None = None) -> Path:
 
 
 def publish(
-    documents: Mapping[str, dict[str, Any]], logs_dir: Path | str, first_symbol: str
+    documents: Mapping[str, dict[str, Any]],
+    logs_dir: Path | str,
+    first_symbol: str,
+    now_ms: int,
 ) -> list[Publication]:
     """Write ``signals/<SYMBOL>.json`` of every symbol and ``signal.json`` of the first one.
 
@@ -62,6 +65,9 @@ def publish(
         The folder of the logs; made if missing.
     first_symbol : str
         The first configured symbol, whose document is `signal.json`.
+    now_ms : int
+        The system's time, milliseconds since the epoch, UTC: what is published of a candle that
+        closes after it came from a wrong clock and is replaced.
 
     Returns
     -------
@@ -91,7 +97,7 @@ def publish(
             paths.append(signal_path(logs_dir))
         # read before the first is written: a deleted one has forgotten its candle
         known = [_read(path) for path in paths]
-        done += [_put(path, document, known) for path in paths]
+        done += [_put(path, document, known, now_ms) for path in paths]
     if first_symbol not in documents:
         problems.append(f"{first_symbol}: it has no signal, so signal.json is not published")
     if problems:
@@ -145,9 +151,11 @@ def _read(path: Path) -> dict[str, Any] | None:
     return dict(document)
 
 
-def _put(path: Path, document: dict[str, Any], known: list[dict[str, Any] | None]) -> Publication:
+def _put(
+    path: Path, document: dict[str, Any], known: list[dict[str, Any] | None], now_ms: int
+) -> Publication:
     for published in known:
-        if published and _is_older(document, published):
+        if published and _is_older(document, published, now_ms):
             return Publication(
                 path,
                 SKIPPED,
@@ -161,10 +169,10 @@ def _put(path: Path, document: dict[str, Any], known: list[dict[str, Any] | None
     return Publication(path, WRITTEN)
 
 
-def _is_older(document: dict[str, Any], published: dict[str, Any]) -> bool:
+def _is_older(document: dict[str, Any], published: dict[str, Any], now_ms: int) -> bool:
     ours, theirs = document["candle_close_time"], published["candle_close_time"]
     if ours is None or theirs is None:
         return False
     if any(document[key] != published[key] for key in ("source", "timeframe")):
         return False
-    return parse_iso(ours) < parse_iso(theirs)
+    return parse_iso(ours) < parse_iso(theirs) <= now_ms

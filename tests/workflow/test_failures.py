@@ -182,8 +182,57 @@ def test_a_run_killed_at_any_step_leaves_the_store_readable_and_the_next_finishe
         CandleStore(lab.state / "data" / "candles", market, timeframe).read("BTC/USDT", 0, 2**62)
     ran = lab.run()
     assert ran.code == 0, ran.output
-    assert lab.signal()["prob_up"] is not None
+    champion = json.loads((lab.state / "models/champion/BTC_USDT.json").read_text())
+    assert set(champion["kinds"]) == {"trend", "return", "risk", "baseline"}
+    assert lab.signal()["version"]["models"]["trend"] == champion["kinds"]["trend"]
     assert lab.run().nothing_to_do
+
+
+def test_a_first_run_killed_between_two_models_is_finished_by_the_next(empty_lab):
+    lab = empty_lab
+    process = lab.start()
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "(Rule: train_model)" in line:
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list((lab.state / "models").glob("*/BTC_USDT/*")), "a version had been written"
+    ran = lab.run()
+    assert ran.code == 0, ran.output
+    assert lab.signal()["version"]["models"]["trend"] is not None
+
+
+def test_mlflow_in_ruins_keeps_no_signal_from_its_models(empty_lab):
+    lab = empty_lab
+    (lab.state / "logs").mkdir(parents=True)
+    (lab.state / "logs" / "mlflow.db").write_text("this is no database")
+    ran = lab.run()
+    assert ran.code == 0, ran.output
+    assert "not recorded in MLflow" in ran.output
+    document = lab.signal()
+    assert document["prob_up"] is not None
+    assert document["version"]["models"]["trend"]["mlflow_run_id"] is None
+    (lab.state / "logs" / "mlflow.db").unlink()
+    assert lab.run("retrain").code == 0
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{lab.state / 'logs' / 'mlflow.db'}")
+    assert any(e.name == "BTC/USDT 5m simulated" for e in client.search_experiments())
+
+
+def test_a_terminated_run_ends_and_says_so(empty_lab):
+    """SIGTERM while jobs finish: Snakemake's own handler could wait for itself for ever."""
+    process = empty_lab.start()
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "(Rule: train_model)" in line:
+            break
+    os.kill(process.pid, signal.SIGTERM)
+    out, _ = process.communicate(timeout=100)
+    assert process.returncode == 1, out
+    assert empty_lab.signal()["decision"] == "NO_TRADE"
+    assert empty_lab.run().code == 0
 
 
 def test_a_second_run_of_a_role_waits_for_the_first(empty_lab):
@@ -213,6 +262,22 @@ def test_the_second_run_says_who_holds_the_lock(lab):
     assert lab.run("signal", "-n", now=later(1)).code == 0, "a dry run takes no lock"
 
 
+def test_a_new_symbol_waits_for_a_retrain_and_harms_no_other(lab):
+    from bot_cripto.locks import lock_run
+
+    both = ("symbols=[BTC/USDT,ETH/USDT]",)
+    held = lock_run(lab.state / "locks", "retrain")
+    ran = lab.run(now=later(1), settings=both)
+    assert ran.code == 0, ran.output
+    assert "train_model" not in ran.rules
+    assert lab.signal("BTC_USDT")["prob_up"] is not None
+    assert "No trend/return/risk models" in lab.signal("ETH_USDT")["reason"]
+    held.close()
+    ran = lab.run(now=later(2), settings=both)
+    assert ran.code == 0 and ran.rules.count("train_model") == 1
+    assert lab.signal("ETH_USDT")["prob_up"] is not None
+
+
 def test_signal_runs_while_retrain_does(lab):
     retrain = lab.start("retrain", now=NOW)
     try:
@@ -233,6 +298,8 @@ def test_signal_runs_while_retrain_does(lab):
         (("symbols=[BTCUSDT]",), "BASE/QUOTE"),
         (("source=exchange", "exchange=binanse"), "binance"),
         (("training_cutoff=2099-01-01",), "training_cutoff"),
+        (("as_of=2099-01-01",), "lies in the future"),
+        (("as_of=yesterday",), "ISO 8601"),
     ],
 )
 def test_a_configuration_error_exits_2_and_says_so_where_the_operator_looks(lab, settings, words):
@@ -245,6 +312,49 @@ def test_a_configuration_error_exits_2_and_says_so_where_the_operator_looks(lab,
     assert sorted((lab.state / "data").rglob("*")) == data
     assert lab.run().code == 0
     assert lab.signal()["prob_up"] is not None, "the next good run puts the signal back"
+
+
+@pytest.mark.parametrize("now", ["garbage", "2099-01-01T00:00:00Z"])
+def test_a_clock_that_is_configured_wrongly_is_a_configuration_error(lab, now):
+    ran = lab.run(now=now)
+    assert ran.code == 2 and "Traceback" not in ran.output
+    assert "BOT_CRIPTO_NOW" in lab.signal()["reason"]
+
+
+def test_a_fault_in_the_env_file_is_said_in_the_right_place(lab, tmp_path):
+    file = tmp_path / "bot.env"
+    file.write_text("PROB_MINN=0.7\n")
+    lab.environment["BOT_CRIPTO_ENV_FILE"] = str(file)
+    ran = lab.run()
+    assert ran.code == 2
+    assert "PROB_MINN" in lab.signal()["reason"]
+    assert not (lab.checkout / "logs").exists() or "PROB_MINN" not in str(
+        [p.read_text() for p in (lab.checkout / "logs").glob("signal.json")]
+    )
+
+
+def test_late_candles_are_looked_for_again_within_the_candle(archive_lab, tmp_path):
+    lab = Lab(archive_lab.state, settings=(*archive_lab.settings, "symbols=[BTC/USDT]"))
+    assert lab.run().code == 0
+    assert lab.run(now=later(2)).code == 0
+    assert not next(g for g in lab.signal()["gates"] if g["name"] == "data_fresh")["passed"]
+    archive(tmp_path / "files", "BTC/USDT", until=later(2))
+    assert lab.run(now=later(2)).code == 0
+    assert next(g for g in lab.signal()["gates"] if g["name"] == "data_fresh")["passed"]
+    assert lab.run(now=later(2)).nothing_to_do
+
+
+def test_folders_with_spaces_and_apart_from_each_other(tmp_path):
+    lab = Lab(tmp_path / "the state")
+    lab.environment = {
+        "DATA_DIR": str(tmp_path / "my data"),
+        "LOGS_DIR": str(tmp_path / "the logs"),
+        "MODELS_DIR": str(tmp_path / "some models"),
+    }
+    ran = lab.run()
+    assert ran.code == 0, ran.output
+    assert json.loads((tmp_path / "the logs" / "signal.json").read_text())["prob_up"] is not None
+    assert lab.run().nothing_to_do
 
 
 def test_a_dry_run_of_a_faulty_configuration_changes_nothing(lab):

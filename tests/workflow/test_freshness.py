@@ -111,14 +111,47 @@ def test_a_changed_feature_reaches_the_models_with_the_next_retrain(edited_lab):
     assert edited_lab.run("retrain").nothing_to_do
 
 
-def test_retrain_judges_the_first_champion_and_signals_follow(lab):
+def test_a_first_champion_stays_provisional_until_a_comparison_was_possible(lab):
     champion = lab.state / "models" / "champion" / "BTC_USDT.json"
-    assert json.loads(champion.read_text())["provisional"] is True
+    first = json.loads(champion.read_text())
+    assert first["provisional"] is True and "provisional" in lab.signal()["reason"]
     ran = lab.run("retrain")
     assert ran.code == 0 and ran.rules == ["judge_challenger"]
-    assert json.loads(champion.read_text())["provisional"] is False
-    assert lab.run().rules == ["make_signals"]
+    judgement = next((lab.state / "data/training").rglob("judgement.json"))
+    assert "this very version" in judgement.read_text()
+    assert json.loads(champion.read_text()) == first
+    assert lab.run().nothing_to_do
+
+    # ten days later there are candles that neither has seen
+    now = later(10 * 288)
+    ran = lab.run("retrain", now=now, settings=("history_days=60",))
+    assert ran.code == 0, ran.output
+    judged = json.loads(champion.read_text())
+    assert judged["provisional"] is False and "unseen candles" in judged["reason"]
+    assert lab.run(now=now, settings=("history_days=60",)).code == 0
     assert "provisional" not in lab.signal()["reason"]
+
+
+def test_damaged_versions_are_made_again_by_retrain(lab):
+    trend = next((lab.state / "models/trend/BTC_USDT").glob("*/direction.txt"))
+    whole = trend.read_bytes()
+    trend.write_bytes(whole[:-100])
+    assert lab.run("retrain").code == 0
+    assert trend.read_bytes() == whole
+
+
+def test_evaluation_follows_the_cutoff_and_the_market(lab):
+    many = ("history_days=50",)
+    report = lab.state / "logs/reports/BTC_USDT/forecasts.json"
+    assert lab.run("evaluate", settings=many).code == 0
+    first = json.loads(report.read_text())
+    assert lab.run("evaluate", settings=many).nothing_to_do
+    report.unlink()
+    assert lab.run("evaluate", settings=many).nothing_to_do and report.exists()
+    assert lab.run("evaluate", now=later(288), settings=many).code == 0
+    assert json.loads(report.read_text())["by_fold"] != first["by_fold"]
+    assert lab.run("evaluate", settings=(*many, "simulated={edge: 0}")).code == 0
+    assert json.loads(report.read_text())["auc"] < first["auc"] - 0.1
 
 
 def test_a_run_as_of_an_earlier_moment_publishes_nothing(lab):
