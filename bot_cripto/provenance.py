@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,26 +30,46 @@ def sha256_json(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
+# Parsing a hundred files at every start would take half a second; a test holds this against ast.
+_IMPORT = re.compile(
+    rf"^[ \t]*(?:from[ \t]+({PACKAGE.name}[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n]+)"
+    rf"|import[ \t]+({PACKAGE.name}[\w.]*))",
+    re.MULTILINE,
+)
+
+
+def imported_names(source: str) -> set[str]:
+    """Return the dotted names of this package that a source text imports, anywhere in it."""
+    names: set[str] = set()
+    for module, members, alone in _IMPORT.findall(source):
+        names.add(module or alone)
+        for part in re.sub(r"#[^\n]*", "", members).strip("() \n").split(","):
+            if part.strip():
+                names.add(f"{module}.{part.split()[0]}")
+    return names
+
+
 @cache
 def _imports(path: Path) -> tuple[Path, ...]:
     """Return the files of this package that a source file names in its import statements."""
-    found: list[Path] = []
-    for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            head, *rest = name.split(".")
-            if head != PACKAGE.name:
-                continue
-            for depth in range(1, len(rest) + 1):
-                place = PACKAGE.joinpath(*rest[:depth])
-                candidates = (place.with_suffix(".py"), place / "__init__.py")
-                found += [file for file in candidates if file.is_file()]
+    found: set[Path] = set()
+    for name in imported_names(path.read_text(encoding="utf-8")):
+        parts = name.split(".")[1:]
+        for depth in range(1, len(parts) + 1):
+            place = PACKAGE.joinpath(*parts[:depth])
+            candidates = (place.with_suffix(".py"), place / "__init__.py")
+            found.update(file for file in candidates if _is_file(file))
     return tuple(found)
+
+
+@cache
+def _is_file(path: Path) -> bool:
+    return path.is_file()
+
+
+@cache
+def _content_sha256(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()
 
 
 def code_files(*entries: Path) -> list[Path]:
@@ -77,7 +97,7 @@ def code_sha256(*entries: Path) -> str:
     digest = hashlib.sha256()
     for path in code_files(*entries):
         name = path.relative_to(PACKAGE.parent) if PACKAGE.parent in path.parents else path.name
-        digest.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+        digest.update(f"{name}\0".encode() + _content_sha256(path))
     return digest.hexdigest()
 
 

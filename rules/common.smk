@@ -11,6 +11,9 @@ from snakemake.logging import logger
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+# Snakemake imports pandas (0.6 s) wherever it is installed, in case a param is a DataFrame.
+sys.modules.setdefault("pandas", None)
+
 from bot_cripto import clock, runs
 from bot_cripto.checkout import standing
 from bot_cripto.config import effective, load_settings
