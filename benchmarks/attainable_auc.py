@@ -13,9 +13,10 @@ import numpy as np
 import talib
 
 from bot_cripto.market.candles import concat
-from bot_cripto.market.oracle import Forecast, auc, oracle
+from bot_cripto.market.oracle import Forecast, oracle
 from bot_cripto.market.simulated import DEFAULT_EDGE, DEFAULT_SEED, SimulatedSource
 from bot_cripto.market.simulated_process import BLOCK, EPOCH_MS, SIGMA_5M
+from bot_cripto.metrics import auc
 from bot_cripto.timeframes import timeframe_ms
 
 SYMBOL = "BTC/USDT"
@@ -36,7 +37,7 @@ def attainable() -> None:
         row = [f"{edge:g}"]
         for steps in HORIZONS:
             known = (oracle(s, edge, SYMBOL, TIMEFRAME, EPOCH_MS, until, steps) for s in SEEDS)
-            found = np.array([auc(k.score, k.forward_return > 0) for k in known])
+            found = np.array([auc(k.score, (k.forward_return > 0).astype(float)) for k in known])
             error = found.std(ddof=1) / np.sqrt(len(found))
             row.append(f"{found.mean():.4f} ± {error:.4f}")
         print("| " + " | ".join(row) + " |", flush=True)

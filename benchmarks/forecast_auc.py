@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
+from bot_cripto import metrics
 from bot_cripto.market.archive import ArchiveSource
 from bot_cripto.market.candles import Candles, CandleSource, concat
 from bot_cripto.market.gaps import to_grid
 from bot_cripto.market.oracle import attainable_auc
 from bot_cripto.market.simulated import SimulatedSource
 from bot_cripto.market.validate import validate
-from bot_cripto.models import metrics, walk_forward
+from bot_cripto.models import walk_forward
 from bot_cripto.models.settings import TrainingSettings
 from bot_cripto.models.snapshot import build_snapshot, training_data
 from bot_cripto.timeframes import TIMEFRAMES, parse_iso, timeframe_ms

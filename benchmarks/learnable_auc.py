@@ -9,9 +9,10 @@ import lightgbm as lgb
 import numpy as np
 
 from bot_cripto.market.candles import Candles, concat
-from bot_cripto.market.oracle import auc, oracle
+from bot_cripto.market.oracle import oracle
 from bot_cripto.market.simulated import DEFAULT_EDGE, SimulatedSource
 from bot_cripto.market.simulated_process import EPOCH_MS
+from bot_cripto.metrics import auc
 
 MARKET = "BTC/USDT", "5m"
 SEED, HORIZON, DAY, TEST_DAYS, WARM_UP = 42, 5, 288, 100, 100

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from bot_cripto.errors import BusyError
 
@@ -25,7 +25,8 @@ def _open(path: Path) -> IO[str]:
     return path.open("a+", encoding="utf-8")
 
 
-def _acquire(file: IO[str], mode: int, wait_s: float) -> bool:
+def acquire(file: IO[Any], mode: int, wait_s: float) -> bool:
+    """Take an flock in `mode` within so many seconds; False where another holder keeps it."""
     deadline = time.monotonic() + wait_s
     while True:
         try:
@@ -34,7 +35,7 @@ def _acquire(file: IO[str], mode: int, wait_s: float) -> bool:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(0.1)
+            time.sleep(0.02)
 
 
 def lock_run(folder: Path, role: str, wait_s: float = WAIT_S) -> IO[str]:
@@ -55,7 +56,7 @@ def lock_run(folder: Path, role: str, wait_s: float = WAIT_S) -> IO[str]:
         Another run, or a job of a killed run, still holds it; the text says which process.
     """
     file = _open(folder / f"{role}.lock")
-    if not _acquire(file, fcntl.LOCK_EX, wait_s):
+    if not acquire(file, fcntl.LOCK_EX, wait_s):
         file.seek(0)
         holder = file.read().strip() or "an unknown process"
         file.close()
@@ -64,7 +65,7 @@ def lock_run(folder: Path, role: str, wait_s: float = WAIT_S) -> IO[str]:
             "Try again when it has finished."
         )
     with _open(folder / f"{role}.jobs.lock") as jobs:
-        if not _acquire(jobs, fcntl.LOCK_EX, wait_s):
+        if not acquire(jobs, fcntl.LOCK_EX, wait_s):
             file.close()
             raise BusyError(
                 f"a job of a killed {role} run is still at work; waited {wait_s:.0f} s. "

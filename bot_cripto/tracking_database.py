@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from bot_cripto.errors import BusyError
+from bot_cripto.locks import acquire
 
 LOCK_WAIT_S = 60.0
 """How long to wait for another process that prepares or records, in seconds."""
@@ -40,18 +40,11 @@ def locked(path: Path, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     place = path.with_name(path.name + ".lock")
     with place.open("a") as file:
-        deadline = time.monotonic() + wait_s
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise BusyError(
-                        f"{place}: another process has been recording in MLflow for "
-                        f"{wait_s:.0f} s; wait for it or end it, then run again"
-                    ) from None
-                time.sleep(0.05)
+        if not acquire(file, fcntl.LOCK_EX, wait_s):
+            raise BusyError(
+                f"{place}: another process has been recording in MLflow for {wait_s:.0f} s; "
+                "wait for it or end it, then run again"
+            )
         yield
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from bot_cripto import atomic
+from bot_cripto import atomic, metrics
 from bot_cripto.errors import DataError
 from bot_cripto.jobs import job
 from bot_cripto.layout import Layout
-from bot_cripto.models import metrics, walk_forward
+from bot_cripto.models import walk_forward
 from bot_cripto.models.settings import TrainingSettings
 from bot_cripto.models.snapshot import Snapshot, read_snapshot, training_data
 from bot_cripto.symbols import symbol_from_path

@@ -19,6 +19,7 @@ from bot_cripto.market.simulated_process import (
     filtered,
     impact_kernel,
 )
+from bot_cripto.metrics import auc
 from bot_cripto.timeframes import iso
 
 SAMPLE_BLOCKS = 100
@@ -180,23 +181,4 @@ def attainable_auc(edge: float, horizon_steps: int, timeframe: str = "5m") -> fl
     since = EPOCH_MS
     until = market.origin_ms + (FIRST_BLOCK + SAMPLE_BLOCKS) * BLOCK * market.step_ms
     known = oracle(SAMPLE_SEED, edge, "BTC/USDT", timeframe, since, until, horizon_steps)
-    return auc(known.score, known.forward_return > 0)
-
-
-def auc(score: Array, positive: NDArray[np.bool_]) -> float:
-    """Return the area under the ROC curve, ties counted half.
-
-    Parameters
-    ----------
-    score : ndarray of shape (n,)
-    positive : ndarray of shape (n,), bool
-        Both classes must occur.
-
-    References
-    ----------
-    Mann, Whitney (1947): the probability that a positive outranks a negative.
-    """
-    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2)[place]
-    n = int(positive.sum())
-    return float((rank[positive].sum() - n * (n + 1) / 2) / (n * (len(score) - n)))
+    return auc(known.score, (known.forward_return > 0).astype(np.float64))

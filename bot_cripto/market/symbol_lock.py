@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bot_cripto.errors import BusyError
+from bot_cripto.locks import acquire
 
 WAIT_S = 30.0
 
@@ -34,18 +34,11 @@ def locked(folder: Path, wait_s: float = WAIT_S) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("ab") as lock:
-        deadline = time.monotonic() + wait_s
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise BusyError(
-                        f"{folder}: another process has been writing these candles for "
-                        f"{wait_s:.0f} s; wait for it or end it, then run again"
-                    ) from None
-                time.sleep(0.01)
+        if not acquire(lock, fcntl.LOCK_EX, wait_s):
+            raise BusyError(
+                f"{folder}: another process has been writing these candles for {wait_s:.0f} s; "
+                "wait for it or end it, then run again"
+            )
         for leftover in folder.glob(".*.tmp"):
             leftover.unlink()
         yield

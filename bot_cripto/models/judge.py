@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bot_cripto.models import metrics
+from bot_cripto import metrics
 from bot_cripto.models.apply import Columns
 from bot_cripto.models.snapshot import TrainingData
 
@@ -89,10 +89,10 @@ def judge(challenger: Columns, champion: Columns, data: TrainingData, rows: slic
         "challenger": losses(challenger, data, rows),
         "champion": losses(champion, data, rows),
     }
-    ratio = {
-        name: found["challenger"][name] / found["champion"][name] - 1 for name in found["champion"]
-    }
-    better = ratio["direction"] < 0 and all(r <= TOLERANCE for r in ratio.values())
-    words = ", ".join(f"{name} loss {change:+.2%}" for name, change in ratio.items())
+    theirs, ours = found["challenger"], found["champion"]
+    better = theirs["direction"] < ours["direction"] and all(
+        theirs[name] <= ours[name] * (1 + TOLERANCE) for name in ours
+    )
+    words = ", ".join(f"{name} loss {theirs[name]:.5g} against {ours[name]:.5g}" for name in ours)
     who = "the challenger is better" if better else "the champion stays"
     return Verdict(better, f"{who} on {rows.stop - rows.start} unseen candles: {words}", found)

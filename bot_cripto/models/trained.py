@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot_cripto import metrics
 from bot_cripto.errors import ModelError
-from bot_cripto.models import apply, metrics
+from bot_cripto.models import apply
 from bot_cripto.models.settings import SCALE_FEATURE, SCALE_FLOOR, TrainingSettings
 from bot_cripto.models.snapshot import TrainingData
 from bot_cripto.timeframes import iso, timeframe_ms

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from bot_cripto.errors import ModelError
+from bot_cripto.metrics import auc
 from bot_cripto.models import apply, walk_forward
-from bot_cripto.models.metrics import auc
 from bot_cripto.timeframes import parse_iso
 
 SETTINGS = replace(market.SETTINGS, min_rows=900)

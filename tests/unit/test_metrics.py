@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot_cripto.models import metrics
+from bot_cripto import metrics
 
 pairs = st.lists(
     st.tuples(st.sampled_from([0.1, 0.2, 0.5, 0.5, 0.9]), st.sampled_from([0.0, 1.0])),
