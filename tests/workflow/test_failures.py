@@ -278,15 +278,18 @@ def test_a_new_symbol_waits_for_a_retrain_and_harms_no_other(lab):
     assert lab.signal("ETH_USDT")["prob_up"] is not None
 
 
-def test_signal_runs_while_retrain_does(lab):
-    retrain = lab.start("retrain", now=NOW)
-    try:
-        time.sleep(3)
-        ran = lab.run(now=later(1))
-        assert ran.code == 0, ran.output
-        assert ran.rules == ["build_features", "fetch_candles", "make_signals"]
-    finally:
-        out, _ = retrain.communicate(timeout=200)
+def test_signal_runs_while_retrain_trains(lab):
+    retrain = lab.start("retrain", now=later(288))
+    assert retrain.stdout is not None
+    for line in retrain.stdout:
+        if "rule train_model:" in line:
+            break
+    else:
+        pytest.fail("no training began")
+    ran = lab.run(now=later(289))
+    out, _ = retrain.communicate(timeout=200)
+    assert ran.code == 0, ran.output
+    assert ran.rules == ["build_features", "fetch_candles", "make_signals"]
     assert retrain.returncode == 0, out
 
 
