@@ -107,8 +107,9 @@ def _backtest(given: argparse.Namespace) -> int:
 
     code = run_target("evaluate", overrides={"folds": str(given.folds)}, dry_run=given.dry_run)
     if code == EXIT_OK and not given.dry_run:
-        for symbol in own_settings()["symbols"]:
-            path = own_layout(own_settings()).report(symbol)
+        settings = own_settings()
+        for symbol in settings["symbols"]:
+            path = own_layout(settings).report(symbol)
             sys.stdout.write(f"{symbol}: {json.loads(path.read_bytes())['verdict']} ({path})\n")
         sys.stdout.write("Measured: the forecasts. Trades and their costs are not simulated yet.\n")
     return code
@@ -124,8 +125,10 @@ def _detect_drift(given: argparse.Namespace) -> int:
 
 def _explain(given: argparse.Namespace) -> int:
     from bot_cripto.signals.explain import explain
+    from bot_cripto.signals.publish import signal_path
 
-    path = own_layout(own_settings()).published(given.symbol or own_settings()["symbols"][0])
+    settings = own_settings()
+    path = signal_path(own_layout(settings).logs, given.symbol or settings["symbols"][0])
     sys.stdout.write(explain(_read_signal(path), lang=given.lang) + "\n")
     return EXIT_OK
 

@@ -14,6 +14,7 @@ from bot_cripto.layout import Layout
 from bot_cripto.market.store import CandleStore
 from bot_cripto.models.champion import read_champion
 from bot_cripto.provenance import git_commit
+from bot_cripto.signals.publish import signal_path
 from bot_cripto.timeframes import iso
 
 LIBRARIES = ("snakemake", "ccxt", "lightgbm", "mlflow", "numpy", "pyarrow")
@@ -70,7 +71,7 @@ def _models(symbol: str, layout: Layout) -> str:
 
 def _signal(symbol: str, layout: Layout) -> str:
     try:
-        signal = json.loads(layout.published(symbol).read_bytes())
+        signal = json.loads(signal_path(layout.logs, symbol).read_bytes())
         return f"{signal['decision']} at {signal['candle_close_time']}: {signal['reason']}"
     except FileNotFoundError:
         return "none yet"

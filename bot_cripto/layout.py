@@ -77,10 +77,6 @@ class Layout:
         """The frozen snapshot of one symbol at a cutoff, and what was trained on it."""
         return self.data / "training" / self.key / cutoff / symbol_path
 
-    def champion(self, symbol_path: str) -> Path:
-        """The champion file of one symbol."""
-        return self.models / "champion" / f"{symbol_path}.json"
-
     @property
     def mlflow_db(self) -> Path:
         """The database of MLflow."""
@@ -94,7 +90,3 @@ class Layout:
     def report(self, symbol: str) -> Path:
         """The measurement of a symbol's forecasts, out of sample."""
         return self.logs / "reports" / symbol_to_path(symbol) / "forecasts.json"
-
-    def published(self, symbol: str) -> Path:
-        """The published signal of one symbol."""
-        return self.logs / "signals" / f"{symbol_to_path(symbol)}.json"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot_cripto.errors import ModelError
 from bot_cripto.layout import Layout
-from bot_cripto.models.version import load_version
+from bot_cripto.models.version import folder, load_version
 from bot_cripto.symbols import symbol_to_path
 
 LIVE_REPORTS = ("candles/*.quality.json", "features/*.json", "signals.status.json")
@@ -66,9 +66,9 @@ def discard_unusable_training(layout: Layout, cutoff: str, symbols: list[str]) -
     With the record its consequences go too, so that the next run makes all of it again.
     """
     for symbol in symbols:
-        folder = layout.training(cutoff, symbol_to_path(symbol))
+        training = layout.training(cutoff, symbol_to_path(symbol))
         usable = True
-        for path in folder.glob("*.json"):
+        for path in training.glob("*.json"):
             record = _read(path)
             if "version" in record and not _is_whole(layout, symbol, record):
                 path.unlink()
@@ -76,14 +76,14 @@ def discard_unusable_training(layout: Layout, cutoff: str, symbols: list[str]) -
             usable &= not record.get("mlflow_error")
         if not usable:
             for pattern in ("*.mlflow.json", "*.adopted.json", "judgement.json"):
-                for path in folder.glob(pattern):
+                for path in training.glob(pattern):
                     path.unlink()
 
 
 def _is_whole(layout: Layout, symbol: str, record: dict[str, str]) -> bool:
     try:
-        folder = layout.models / record["kind"] / symbol_to_path(symbol) / record["version"]
-        return load_version(folder).sha256 == record["sha256"]
+        path = folder(layout.models, record["kind"], symbol) / record["version"]
+        return load_version(path).sha256 == record["sha256"]
     except ModelError:
         return False
 

@@ -23,7 +23,7 @@ from bot_cripto.jobs import ERRORS_VARIABLE, ROLES_VARIABLE
 from bot_cripto.layout import Layout
 from bot_cripto.leftovers import discard_history, discard_live, discard_unusable_training
 from bot_cripto.locks import WAIT_S, lock_run
-from bot_cripto.models.champion import restore_lost
+from bot_cripto.models.champion import champion_path, history_path, restore_lost
 from bot_cripto.provenance import sha256_json
 from bot_cripto.signals.publish import SKIPPED, publish, revised
 from bot_cripto.symbols import symbol_to_path
@@ -63,15 +63,15 @@ def training_cutoff(setting: str, now_ms: int, timeframe: str) -> int:
 def bootstrap_kinds(
     layout: Layout, symbols: list[str], kinds: tuple[str, ...]
 ) -> dict[str, tuple[str, ...]]:
-    """Return which kinds of model to make for the first time, by symbol (as in paths).
+    """Return which kinds of model to make for the first time, by symbol.
 
     A symbol that has or had a champion is left alone. Where another symbol has a champion, a new
     one begins with the baseline until the next retrain.
     """
 
     def known(symbol: str) -> bool:
-        champion = layout.champion(symbol)
-        return champion.exists() or (champion.parent / "history" / f"{symbol}.jsonl").exists()
+        models = layout.models
+        return champion_path(models, symbol).exists() or history_path(models, symbol).exists()
 
     new = [symbol for symbol in symbols if not known(symbol)]
     return {symbol: kinds if len(new) == len(symbols) else ("baseline",) for symbol in new}

@@ -22,6 +22,7 @@ from bot_cripto.errors import ConfigError
 from bot_cripto.failures import publish_config_failure
 from bot_cripto.layout import Layout
 from bot_cripto.market.exchange_loader import check_exchange_id
+from bot_cripto.models.champion import champion_path
 from bot_cripto.provenance import canonical_json, code_sha256, git_commit
 from bot_cripto.symbols import symbol_to_path
 from bot_cripto.timeframes import candle_id, last_close
@@ -172,7 +173,7 @@ ALL_KINDS = "-".join(KINDS)
 # Only a symbol that never had a version is trained on the way to a signal: so a candle that
 # arrives never trains. One that is added later begins with the baseline. The steps below pass a
 # failed download on as a reason, so that one bad symbol holds up no other.
-BOOTSTRAP = runs.bootstrap_kinds(LAYOUT_IN_STATE, SYMBOLS, KINDS)
+BOOTSTRAP = runs.bootstrap_kinds(LAYOUT_IN_STATE, SETTINGS["symbols"], KINDS)
 
 
 def history_files():
@@ -194,9 +195,13 @@ def signal_files():
 
 def champion_files(wildcards):
     """The champion files that exist, and the making of those that never did."""
-    made = [str(LAYOUT.champion(s)) for s in SYMBOLS if LAYOUT_IN_STATE.champion(s).is_file()]
+    made = [
+        str(champion_path(LAYOUT.models, symbol))
+        for symbol in SETTINGS["symbols"]
+        if champion_path(LAYOUT_IN_STATE.models, symbol).is_file()
+    ]
     return made + [
-        str(LAYOUT.training(CUTOFF, symbol) / f"{'-'.join(kinds)}.adopted.json")
+        str(LAYOUT.training(CUTOFF, symbol_to_path(symbol)) / f"{'-'.join(kinds)}.adopted.json")
         for symbol, kinds in BOOTSTRAP.items()
     ]
 

@@ -13,6 +13,7 @@ from bot_cripto import atomic, clock
 from bot_cripto.jobs import job
 from bot_cripto.layout import Layout
 from bot_cripto.models.champion import promote, read_champion
+from bot_cripto.models.forecast import Subject
 from bot_cripto.models.record import read_record
 from bot_cripto.symbols import symbol_from_path
 
@@ -26,9 +27,7 @@ def adopt_models(
     name = symbol_from_path(symbol)
     uses, skipped = read_record(Path(record))
     champion = read_champion(layout.models, name)
-    mine = {"source": settings["source_name"]} | {
-        key: settings[key] for key in ("timeframe", "horizon_steps")
-    }
+    mine = Subject.of(settings, name).about()
     if champion is not None and all(getattr(champion, key) == mine[key] for key in mine):
         uses = {kind: use for kind, use in uses.items() if kind not in champion.kinds}
     if uses:

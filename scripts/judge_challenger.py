@@ -85,24 +85,22 @@ def judge_challenger(
     """Judge the versions of one training; replace the champion file where they win."""
     name = symbol_from_path(symbol)
     uses, skipped = read_record(Path(record))
-    mine = {"source": settings["source_name"]} | {
-        key: settings[key] for key in ("timeframe", "horizon_steps")
-    }
-    champion, loaded, problem = loadable(layout, Subject(name, **mine))
+    subject = Subject.of(settings, name)
+    champion, loaded, problem = loadable(layout, subject)
     if any(kind not in uses for kind in NEEDED):
         why = "; ".join(f"no {kind} model: {reason}" for kind, reason in skipped.items())
         verdict = Verdict(False, f"there is no challenger: {why}", {})
     elif champion is None or loaded is None:
         verdict = Verdict(True, problem, {})
     else:
-        verdict = verdict_of(layout, Subject(name, **mine), uses, champion, loaded, Path(snapshot))
+        verdict = verdict_of(layout, subject, uses, champion, loaded, Path(snapshot))
     judged = bool(verdict.losses)
     if verdict.promote or (judged and champion is not None and champion.provisional):
         promote(
             layout.models,
             name,
             uses if verdict.promote or champion is None else champion.kinds,
-            **mine,
+            **subject.about(),
             provisional=not judged,
             reason=verdict.reason,
             promoted_at_ms=clock.now_ms(),

@@ -78,12 +78,7 @@ def signal_of(
             forecast = forecast_row(
                 layout.models,
                 champion,
-                Subject(
-                    symbol,
-                    settings["source_name"],
-                    settings["timeframe"],
-                    settings["horizon_steps"],
-                ),
+                Subject.of(settings, symbol),
                 tuple(row),
                 np.array(list(row.values()), dtype=np.float32),
                 vol_ref=settings["model_risk_vol_ref"],

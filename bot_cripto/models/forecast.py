@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +52,21 @@ class Subject:
     source: str
     timeframe: str
     horizon_steps: int
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], symbol: str) -> Subject:
+        """Return what a run with these effective settings asks for."""
+        return cls(
+            symbol, settings["source_name"], settings["timeframe"], settings["horizon_steps"]
+        )
+
+    def about(self) -> dict[str, Any]:
+        """Return ``source``, ``timeframe`` and ``horizon_steps``, which a champion states too."""
+        return {
+            "source": self.source,
+            "timeframe": self.timeframe,
+            "horizon_steps": self.horizon_steps,
+        }
 
 
 def load_champion(models_dir: Path | str, champion: Champion | None, subject: Subject) -> Loaded:
@@ -183,9 +200,9 @@ def forecast_row(
 def _check_subject(champion: Champion, subject: Subject) -> None:
     """Raise ModelError where the champion is about something else than the run."""
     differences = [
-        f"{name} {getattr(champion, name)}, this run has {getattr(subject, name)}"
-        for name in ("source", "timeframe", "horizon_steps")
-        if getattr(champion, name) != getattr(subject, name)
+        f"{name} {getattr(champion, name)}, this run has {wanted}"
+        for name, wanted in subject.about().items()
+        if getattr(champion, name) != wanted
     ]
     if differences:
         raise ModelError(
