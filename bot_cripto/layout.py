@@ -78,6 +78,38 @@ class Layout:
         return self.data / "training" / self.key / cutoff / symbol_path
 
     @property
+    def journal(self) -> Path:
+        """The append-only journal of published signals."""
+        return self.logs / "journal" / f"{self.key}.db"
+
+    def ledger(self, account: str) -> Path:
+        """The append-only ledger of an account, ``paper`` or ``live``."""
+        return self.logs / "ledger" / f"{self.key}-{account}.db"
+
+    @property
+    def control(self) -> Path:
+        """The operator's switches: kill and pause."""
+        return self.logs / "control"
+
+    @property
+    def risk_states(self) -> Path:
+        """Risk states behind signals, by their hash."""
+        return self.data / "risk_states"
+
+    @property
+    def outbox(self) -> Path:
+        """Messages to people, sent and to be sent."""
+        return self.logs / "outbox.db"
+
+    def risk_state(self, symbol: str) -> Path:
+        """The derived risk state of a symbol, for people."""
+        return self.logs / f"risk_state_{symbol_to_path(symbol)}.json"
+
+    def performance(self, symbol: str) -> Path:
+        """The derived performance history of a symbol, for people and for drift."""
+        return self.logs / f"performance_history_{symbol_to_path(symbol)}.json"
+
+    @property
     def mlflow_db(self) -> Path:
         """The database of MLflow."""
         return self.logs / "mlflow.db"

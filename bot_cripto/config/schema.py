@@ -28,6 +28,7 @@ def _texted(value: Any) -> Any:
 
 Text = Annotated[str, BeforeValidator(_texted)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Url = Annotated[str, BeforeValidator(_texted), Field(pattern=r"^(https?://[^\s@]+)?$")]
 BasisPoints = Annotated[float, Field(ge=0, le=1000)]
 
 
@@ -85,9 +86,7 @@ class Settings(_Section):
     archive_symbol: Text = ""
     archive_timeframe: Text = ""
     exchange: Annotated[str, Field(pattern=r"^[a-z0-9]+$")] = "binance"
-    exchange_base_url: Annotated[
-        str, BeforeValidator(_texted), Field(pattern=r"^(https?://[^\s@]+)?$")
-    ] = ""
+    exchange_base_url: Url = ""
     history_days: Annotated[int, Field(ge=1, le=3650)] = 120
     as_of: Text = ""
     fill_candles: Annotated[int, Field(ge=0, le=288)] = 12
@@ -111,6 +110,9 @@ class Settings(_Section):
     regime_atr_high_vol_pct: Annotated[float, Field(gt=0, le=1)] = 0.02
     allow_range: bool = False
     allow_high_vol: bool = False
+    max_model_age_days: Annotated[float, Field(gt=0, le=3650)] = 30
+    max_outside_share: Fraction = 0.1
+    block_on_drift: bool = True
 
     # costs of a fill, in basis points of its notional
     fees_bps: BasisPoints = 10
@@ -124,8 +126,31 @@ class Settings(_Section):
     max_daily_drawdown: Annotated[float, Field(gt=0, le=1)] = 0.03
     max_weekly_drawdown: Annotated[float, Field(gt=0, le=1)] = 0.07
     risk_cooldown_minutes: Annotated[float, Field(ge=0, le=10080)] = 15
+    max_consecutive_losses: Annotated[int, Field(ge=1, le=1000)] = 6
+    max_tail_loss: Annotated[float, Field(gt=0, le=1)] = 0.02
+    max_total_exposure: Annotated[float, Field(gt=0, le=10)] = 1
+    max_correlated_exposure: Annotated[float, Field(gt=0, le=10)] = 1
+    correlation_min: Fraction = 0.7
+    target_volatility: Annotated[float, Field(gt=0, le=0.1)] = 0.01
+    kelly_fraction: Annotated[float, Field(gt=0, le=1)] = 0.25
+    min_position_size: Annotated[float, Field(gt=0, le=1)] = 0.005
+    stop_volatilities: Annotated[float, Field(gt=0, le=20)] = 2
+    target_volatilities: Annotated[float, Field(ge=0, le=50)] = 0
+
+    # execution
+    market_type: Literal["spot", "margin", "swap"] = "spot"
     live_mode: bool = False
     live_max_daily_loss: Annotated[float, Field(gt=0, le=1)] = 0.03
+    live_max_orders_per_day: Annotated[int, Field(ge=1, le=10_000)] = 60
+    live_max_notional_per_day: Annotated[float, Field(gt=0)] = 50_000
+    live_stop_limit_bps: BasisPoints = 50
+    live_recv_window_ms: Annotated[int, Field(ge=100, le=60_000)] = 5000
+
+    # messages
+    telegram_base_url: Url = ""
+    language: Literal["en", "es"] = "en"
+    summary_hour: Annotated[int, Field(ge=0, le=23)] = 0
+    notify_retry_hours: Annotated[float, Field(gt=0, le=720)] = 48
 
     # folders
     state_dir: Text = ""
@@ -169,9 +194,11 @@ class Settings(_Section):
 
     @field_validator("live_mode")
     @classmethod
-    def _no_live_yet(cls, value: bool) -> bool:
-        if value:
-            raise ValueError("live trading is not part of this release; set it to false")
+    def _live_needs_an_exchange_and_the_present(cls, value: bool, info: Any) -> bool:
+        if value and info.data.get("source") != "exchange":
+            raise ValueError("live trading is allowed with source: exchange alone")
+        if value and info.data.get("as_of"):
+            raise ValueError("live trading is not allowed as of another moment (as_of)")
         return value
 
 

@@ -107,7 +107,7 @@ def test_every_name_of_the_contract_is_known():
         ("as_of: yesterday", ["as_of", "BOT_CRIPTO_NOW", "ISO 8601"]),
         ("fees_bps: .nan", ["fees_bps", "finite"]),
         ("simulated: 3", ["simulated", "3"]),
-        ("live_mode: true", ["live_mode", "not part of this release"]),
+        ("live_mode: true", ["live_mode", "LIVE_MODE", "source: exchange"]),
         ("telegram_bot_token: abc", ["telegram_bot_token", "environment"]),
         ("exchange_base_url: https://me:secret@host", ["exchange_base_url"]),
         ("prob_min: [", ["is no YAML"]),

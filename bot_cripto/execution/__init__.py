@@ -1,0 +1,1 @@
+"""From a signal to a position: planning, paper fills, live orders, and what follows from them."""

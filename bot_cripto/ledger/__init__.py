@@ -1,0 +1,1 @@
+"""Append-only state: the journal of signals, the ledger of trading, operators' switches."""
