@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 
-def write(path: Path | str, fill: Callable[[BinaryIO], object]) -> None:
+def write(path: Path | str, fill: Callable[[BinaryIO], object], mode: int = 0o644) -> None:
     """Write a file through a temporary name in its folder, flushed, then renamed.
 
     Parameters
@@ -19,6 +19,8 @@ def write(path: Path | str, fill: Callable[[BinaryIO], object]) -> None:
         The file; missing parent folders are made.
     fill : callable
         Called with the open binary file; whatever it writes is the new content.
+    mode : int
+        Permissions of the file.
 
     Raises
     ------
@@ -33,7 +35,7 @@ def write(path: Path | str, fill: Callable[[BinaryIO], object]) -> None:
             fill(file)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink()
@@ -60,12 +62,23 @@ def write_text(path: Path | str, content: str) -> None:
     write_bytes(path, content.encode())
 
 
-def write_json(path: Path | str, value: Any) -> None:
-    """Write JSON atomically, indented by two spaces, keys in their own order.
+def json_text(value: Any) -> str:
+    """Return JSON as it is published: indented by two spaces, keys in their own order.
 
     Raises
     ------
     ValueError
         `value` holds NaN or an infinity, which JSON has no word for.
     """
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write JSON atomically, as `json_text` gives it.
+
+    Raises
+    ------
+    ValueError
+        `value` holds NaN or an infinity, which JSON has no word for.
+    """
+    write_text(path, json_text(value))

@@ -12,6 +12,7 @@ from typing import Any
 
 from bot_cripto import __version__
 from bot_cripto.checkout import own_layout, own_settings
+from bot_cripto.cli_trading import add_commands
 from bot_cripto.errors import EXIT_ALARM, EXIT_FAILED, EXIT_OK, BotCriptoError, DataError
 
 TARGETS = {
@@ -74,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     explain = command("explain", _explain, "say why the last signal is what it is")
     explain.add_argument("--symbol", help="e.g. BTC/USDT; left out: the first configured one")
     explain.add_argument("--lang", choices=("en", "es"), default="en")
+    add_commands(command)
     command("info", _info, "show configuration, folders, models and the last signal")
     return parser
 

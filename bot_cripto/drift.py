@@ -62,7 +62,10 @@ def read_history(path: Path) -> list[Any]:
 
 
 def relative_drop(
-    history: Sequence[Any], recent: int = 20, reference: int = 60, threshold: float = 0.2
+    history: Sequence[Any],
+    recent: int | None = None,
+    reference: int | None = None,
+    threshold: float = 0.2,
 ) -> DriftResult:
     """Compare the mean of the last `recent` entries with that of the `reference` before them.
 
@@ -72,8 +75,9 @@ def relative_drop(
         Entries with `ts` (ISO 8601, or a number of seconds or milliseconds, the same kind
         throughout) and `metric` (a number, greater is better); taken in the order of `ts`.
         Other keys are ignored.
-    recent, reference : int
-        Lengths of the windows in entries, at least 1.
+    recent, reference : int, optional
+        Lengths of the windows in entries, at least 1. By default the last quarter of the history
+        and what is before it, but not less than 20 and 60 entries.
     threshold : float
         Relative drop above which there is drift, e.g. 0.2 for a fifth.
 
@@ -90,12 +94,23 @@ def relative_drop(
     ConfigError
         A window is shorter than 1 or the threshold is not above 0.
     """
+    metrics = _metrics(history)
+    if recent is None:
+        recent = max(20, len(metrics) // 4)
+    if reference is None:
+        reference = max(60, len(metrics) - recent)
     if recent < 1 or reference < 1 or not threshold > 0 or not math.isfinite(threshold):
         raise ConfigError(
             f"drift windows {recent} and {reference} must be at least 1 and the threshold "
             f"{threshold} above 0"
         )
-    metrics = _metrics(history)
+    return compare(metrics, recent, reference, threshold)
+
+
+def compare(
+    metrics: Sequence[float], recent: int, reference: int, threshold: float = 0.2
+) -> DriftResult:
+    """Compare as `relative_drop` does, metrics already in the order of time."""
     needed = recent + reference
     if len(metrics) < needed:
         reason = f"{len(metrics)} entries, {needed} are needed"

@@ -24,6 +24,10 @@ class DataError(BotCriptoError):
     """Candles or an artefact are missing, damaged or do not fit together."""
 
 
+class LedgerError(DataError):
+    """The ledger or the journal is damaged, of another format, or refuses an entry."""
+
+
 class SourceError(DataError):
     """A market-data source could not deliver what was asked of it."""
 

@@ -44,6 +44,12 @@ class Forecast:
         `ModelUse` by kind (trend, return, risk; or baseline).
     notes : tuple of str
         Sentences an operator must see, e.g. that the baseline stands in.
+    outside : tuple of str
+        Features of the candle outside the range of the training data.
+    features : int
+        How many features were held against that range; 0 where no model splits on any.
+    trained_until_ms : int or None
+        Training cutoff of the oldest model in use, milliseconds since the epoch, UTC.
     """
 
     prob_up: float
@@ -56,3 +62,6 @@ class Forecast:
     risk_rank: float
     models: dict[str, ModelUse] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
+    features: int = 0
+    trained_until_ms: int | None = None

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 from bot_cripto.checkout import ROOT, STANDING_VARIABLE, own_settings
 from bot_cripto.errors import ConfigError
@@ -25,6 +26,22 @@ def run_target(
     dry_run : bool
         Only say what is stale and why.
     """
+    command = _command(target, overrides, dry_run)
+    return subprocess.run(command, env=_environment(), check=False).returncode
+
+
+def start_target(target: str, *, output: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start a target of the workflow, its words going to an open file, and return at once."""
+    return subprocess.Popen(
+        _command(target, None, False),
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def _command(target: str, overrides: dict[str, str] | None, dry_run: bool) -> list[str]:
     command = [sys.executable, "-m", "snakemake", target, "--snakefile", str(ROOT / "Snakefile")]
     command += ["--workflow-profile", str(ROOT / "profiles" / "default")]
     # Snakemake's own log goes to the state too, not to where the person stands.
@@ -33,8 +50,11 @@ def run_target(
         command.append("--dry-run")
     if overrides:
         command += ["--config", *(f"{name}={value}" for name, value in overrides.items())]
-    environment = os.environ | {STANDING_VARIABLE: str(Path.cwd())}
-    return subprocess.run(command, env=environment, check=False).returncode
+    return command
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {STANDING_VARIABLE: str(Path.cwd())}
 
 
 def _state_dir() -> Path:

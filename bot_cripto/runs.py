@@ -21,13 +21,14 @@ from bot_cripto.errors import BotCriptoError, BusyError, ConfigError
 from bot_cripto.failures import no_trade
 from bot_cripto.jobs import ERRORS_VARIABLE, ROLES_VARIABLE
 from bot_cripto.layout import Layout
+from bot_cripto.ledger.journal import Journal
 from bot_cripto.leftovers import discard_history, discard_live, discard_unusable_training
 from bot_cripto.locks import WAIT_S, lock_run
 from bot_cripto.models.champion import champion_path, history_path, restore_lost
 from bot_cripto.provenance import sha256_json
-from bot_cripto.signals.publish import SKIPPED, publish, revised
+from bot_cripto.signals.publish import SKIPPED, publish
 from bot_cripto.symbols import symbol_to_path
-from bot_cripto.timeframes import iso, last_close, parse_iso
+from bot_cripto.timeframes import iso, last_close, parse_candle_id, parse_iso
 
 NOT_CONFIGURATION = ("as_of", "state_dir", "data_dir", "models_dir", "logs_dir")
 """Settings that say when and where, not how: no part of the configuration's hash."""
@@ -205,26 +206,34 @@ class Run:
         return failures
 
     def _publish(self) -> bool:
-        """Publish every symbol's signal, or a NO_TRADE that names the failure; True on failure."""
-        documents, failed = {}, False
+        """Journal and publish every symbol's signal, or a NO_TRADE that names the failure.
+
+        The journal comes first: what other programs can read can also be traced. Returns True
+        on failure.
+        """
         reason = self._reason() if self.errors.lines else None
+        documents, failed = {}, False
         for symbol in self.settings["symbols"]:
-            path = self._live / "signals" / f"{symbol_to_path(symbol)}.json"
             try:
                 if reason is not None:
                     raise BotCriptoError(reason)
-                documents[symbol] = json.loads(path.read_bytes())
+                documents[symbol] = json.loads(self._signal_file(symbol).read_bytes())
             except (OSError, ValueError, BotCriptoError) as error:
                 failed = True
-                document = no_trade(
-                    self.settings,
-                    symbol,
-                    str(error),
-                    clock.now_ms(),
-                    self.candle,
-                    self.provenance,
+                documents[symbol] = self._no_trade(symbol, str(error))
+        try:
+            newer = self._journal(documents)
+            if newer is not None:
+                self.logger.warning(
+                    f"not published: {iso(newer)} is journalled, which is newer than this run's "
+                    f"candle, {iso(parse_candle_id(self.candle))}"
                 )
-                documents[symbol] = revised(document, self.layout.logs)
+                return failed or clock.as_of_ms() is None
+        except BotCriptoError as error:
+            self.logger.error(f"the journal cannot be written: {error}")
+            failed = True
+            problem = f"journal: {error}"
+            documents = {symbol: self._no_trade(symbol, problem) for symbol in documents}
         try:
             first = self.settings["symbols"][0]
             for done in publish(documents, self.layout.logs, first, clock.system_ms()):
@@ -235,6 +244,35 @@ class Run:
             self.logger.error(f"publishing failed: {error}")
             failed = True
         return failed
+
+    def _signal_file(self, symbol: str, kind: str = "") -> Path:
+        return self._live / "signals" / f"{symbol_to_path(symbol)}{kind}.json"
+
+    def _no_trade(self, symbol: str, reason: str) -> dict[str, Any]:
+        now = clock.now_ms()
+        return no_trade(self.settings, symbol, reason, now, self.candle, self.provenance)
+
+    def _journal(self, documents: dict[str, Any]) -> int | None:
+        """Write the signals into the journal, with the revisions that they have there.
+
+        Where a newer candle is journalled (this run is as of an earlier moment) nothing is
+        written, and the close of that candle is returned.
+        """
+        with Journal.open(self.layout.journal) as journal:
+            newest = journal.newest_candle_ms()
+            if newest is not None and parse_candle_id(self.candle) < newest <= clock.system_ms():
+                return newest
+            for symbol, document in documents.items():
+                documents[symbol] = journal.revised(document)
+                journal.append(documents[symbol], self._risk_state(symbol, document))
+        return None
+
+    def _risk_state(self, symbol: str, document: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the risk state that the signal names by its hash."""
+        if document["version"]["risk_state_sha256"] is None:
+            return None
+        state: dict[str, Any] = json.loads(self._signal_file(symbol, ".risk").read_bytes())
+        return state
 
     def _reason(self) -> str:
         """Return which step failed and why: the job's own words, else the workflow's."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from bot_cripto.errors import ConfigError
 
@@ -30,3 +32,22 @@ def symbol_to_path(symbol: str) -> str:
 def symbol_from_path(name: str) -> str:
     """Return the symbol of a part of a path; the inverse of `symbol_to_path`."""
     return name.replace("_", "/").replace("-", ":")
+
+
+def base_of(symbol: str) -> str:
+    """Return the base currency: BTC of BTC/USDT."""
+    return symbol.split("/", 1)[0]
+
+
+def quote_of(symbol: str) -> str:
+    """Return the quote currency: USDT of BTC/USDT and of BTC/USDT:USDT."""
+    return symbol.split("/", 1)[1].split(":", 1)[0]
+
+
+def portfolio_of(settings: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Return the quote currency of the portfolio and the symbols that are traded in it.
+
+    It is that of the first symbol; a symbol of another quote currency has signals and no orders.
+    """
+    quote = quote_of(settings["symbols"][0])
+    return quote, [symbol for symbol in settings["symbols"] if quote_of(symbol) == quote]

@@ -19,8 +19,10 @@ from bot_cripto.checkout import standing
 from bot_cripto.config import effective, load_settings
 from bot_cripto.decision.thresholds import POLICY_KEYS
 from bot_cripto.errors import ConfigError
+from bot_cripto.execution.desk import STATE_KEYS
 from bot_cripto.failures import publish_config_failure
 from bot_cripto.layout import Layout
+from bot_cripto.ledger import control
 from bot_cripto.market.exchange_loader import check_exchange_id
 from bot_cripto.models.champion import champion_path
 from bot_cripto.provenance import canonical_json, code_sha256, git_commit
@@ -206,10 +208,13 @@ def champion_files(wildcards):
     ]
 
 
-DECISION_KEYS = (
-    ["symbols", "source_name", "timeframe", "horizon_steps", "initial_equity"]
-    + ["model_risk_vol_ref", "regime_adx_trend_min", "regime_atr_high_vol_pct"]
-    + sorted(POLICY_KEYS & set(SETTINGS))
+DECISION_KEYS = sorted(
+    {
+        *("horizon_steps", "model_risk_vol_ref"),
+        *("regime_adx_trend_min", "regime_atr_high_vol_pct"),
+        *STATE_KEYS,
+        *(POLICY_KEYS & set(SETTINGS)),
+    }
 )
 
 

@@ -15,6 +15,8 @@ rule make_signals:
         "../envs/environment.yaml"
     params:
         settings=slice_of(*DECISION_KEYS),
+        # kill and pause make a new signal of the candle that is already judged
+        switches=control.state(LAYOUT_IN_STATE.control),
         code=code("make_signals"),
     shell:
         'python3 "$BOT_CRIPTO_SCRIPTS"/make_signals.py --settings {params.settings:q}'

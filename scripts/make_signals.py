@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bot_cripto import atomic, clock
-from bot_cripto.decision.policy import Context, Policy, decide
+from bot_cripto.decision.gates import Context
 from bot_cripto.decision.regime import Regime, classify
 from bot_cripto.decision.thresholds import policy_of
-from bot_cripto.errors import BotCriptoError, DataError, ModelError
+from bot_cripto.errors import BotCriptoError, DataError, LedgerError, ModelError
+from bot_cripto.execution.desk import Case, Ruling, decide_all, document_of
+from bot_cripto.execution.state import outlook
 from bot_cripto.forecast import Forecast
 from bot_cripto.frames import read_columns
 from bot_cripto.jobs import job, provenance
 from bot_cripto.layout import Layout
+from bot_cripto.ledger.journal import Journal
 from bot_cripto.models.champion import read_champion
 from bot_cripto.models.forecast import Subject, forecast_row
-from bot_cripto.signals.document import Facts, Provenance, build, failure
-from bot_cripto.signals.publish import revised
+from bot_cripto.signals.document import Facts, Provenance
 from bot_cripto.symbols import symbol_to_path
 from bot_cripto.timeframes import parse_candle_id
 
 log = logging.getLogger("bot_cripto")
+
+DAY_MS = 86_400_000
 
 
 def read_features(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, float]]:
@@ -55,19 +61,24 @@ def regime_of(row: dict[str, float], settings: dict[str, Any]) -> Regime | None:
     )
 
 
-def signal_of(
-    layout: Layout, settings: dict[str, Any], folder: Path, facts: Facts, policy: Policy
-) -> tuple[dict[str, Any], str | None]:
-    """Return the signal of one symbol and, where a step before failed, that failure."""
-    symbol = facts.symbol or ""
+@dataclass(frozen=True)
+class Seen:
+    """What was found of one symbol; `failed` names the step that failed, if one did."""
+
+    case: Case
+    hashes: dict[str, str | None]
+    failed: str | None = None
+
+
+def look_at(layout: Layout, settings: dict[str, Any], folder: Path, symbol: str) -> Seen:
+    """Return what is known of a symbol at the candle: its forecast, regime and soundness."""
     status, row = read_features(folder, symbol_to_path(symbol))
     hashes = {name: status[name] for name in ("candles_sha256", "features_sha256")}
-    facts = replace(facts, provenance=replace(facts.provenance, **hashes))
     if status["error"] is not None:
         step, _, problem = status["error"].partition(": ")
         if step != "build_features":
             step, problem = "fetch_candles", status["error"]
-        return failure(step, problem, facts, policy), status["error"]
+        return Seen(failed_case(step, problem), hashes, status["error"])
     forecast: Forecast | None = None
     problems: tuple[str, ...] = ()
     provisional = False
@@ -92,39 +103,85 @@ def signal_of(
         missing_features=tuple(status["missing"] or ()),
         model_problems=problems,
         model_provisional=provisional,
+        model_age_days=model_age_days(forecast, parse_candle_id(folder.name)),
     )
-    regime = regime_of(row, settings)
-    return build(decide(forecast, regime, context, policy), forecast, regime, facts), None
+    return Seen(Case(forecast, regime_of(row, settings), context), hashes)
+
+
+def failed_case(step: str, problem: str) -> Case:
+    """Return the case of a symbol for which a step failed: it is never traded."""
+    return Case(None, None, Context(failure=f"{step}: {problem}"))
+
+
+def model_age_days(forecast: Forecast | None, close_ms: int) -> float | None:
+    """Return the days from the training cutoff of the oldest model in use to the candle."""
+    if forecast is None or forecast.trained_until_ms is None:
+        return None
+    return (close_ms - forecast.trained_until_ms) / DAY_MS
+
+
+def write_signal(
+    folder: Path, ruling: Ruling, facts: Facts, problem: str | None, journal: Journal | None
+) -> dict[str, Any]:
+    """Write the stamped signal of a symbol, and the risk state that it was decided in."""
+    name = symbol_to_path(facts.symbol or "")
+    path = folder / "signals" / f"{name}.risk.json"
+    path.unlink(missing_ok=True)
+    if ruling.risk is not None:
+        atomic.write_json(path, ruling.risk.to_json())
+    document = document_of(ruling, facts, problem)
+    if journal is not None:
+        document = journal.revised(document)
+    atomic.write_json(folder / "signals" / f"{name}.json", document)
+    return document
 
 
 def make_signals(layout: Layout, settings: dict[str, Any], candle: str) -> None:
     """Make the signal of one candle, for every symbol."""
-    folder = layout.live(candle)
-    policy = policy_of(settings)
-    failures = {}
+    folder, close_ms = layout.live(candle), parse_candle_id(candle)
+    seen: dict[str, Seen] = {}
     for symbol in settings["symbols"]:
-        facts = Facts(
-            made_ms=clock.now_ms(),
-            candle_close_ms=parse_candle_id(candle),
-            source=settings["source_name"],
-            symbol=symbol,
-            timeframe=settings["timeframe"],
-            horizon_steps=settings["horizon_steps"],
-            equity=settings["initial_equity"],
-            provenance=Provenance(**provenance()),
-        )
         try:
-            document, failed = signal_of(layout, settings, folder, facts, policy)
+            seen[symbol] = look_at(layout, settings, folder, symbol)
         except (BotCriptoError, OSError, ValueError) as error:
             failed = f"make_signals: {error}"
-            document = failure("make_signals", str(error), facts, policy)
-        if failed is not None:
-            failures[symbol] = failed
-        document = revised(document, layout.logs)
-        atomic.write_json(folder / "signals" / f"{symbol_to_path(symbol)}.json", document)
-        log.info("%s: %s. %s", symbol, document["decision"], document["reason"])
+            seen[symbol] = Seen(failed_case("make_signals", str(error)), {}, failed)
+    view = outlook(layout, settings, close_ms)
+    cases = {symbol: found.case for symbol, found in seen.items()}
+    rulings = decide_all(cases, view.risks, view.correlated, policy_of(settings))
+    failures = {symbol: found.failed for symbol, found in seen.items() if found.failed}
+    with open_journal(layout) as journal:
+        for symbol, ruling in rulings.items():
+            facts = Facts(
+                made_ms=clock.now_ms(),
+                candle_close_ms=close_ms,
+                source=settings["source_name"],
+                symbol=symbol,
+                timeframe=settings["timeframe"],
+                horizon_steps=settings["horizon_steps"],
+                equity=settings["initial_equity"],
+                provenance=Provenance(**provenance(), **seen[symbol].hashes),
+                live=settings["live_mode"],
+            )
+            document = write_signal(folder, ruling, facts, view.problem, journal)
+            log.info("%s: %s. %s", symbol, document["decision"], document["reason"])
     summary = "; ".join(f"{symbol}: {text}" for symbol, text in failures.items())
     atomic.write_json(folder / "signals.status.json", {"error": summary or None})
+
+
+@contextmanager
+def open_journal(layout: Layout) -> Iterator[Journal | None]:
+    """Open the journal for reading; None where there is none yet or it is damaged.
+
+    A damaged one is no reason to stay silent here: publishing, which writes it, says so.
+    """
+    try:
+        journal = Journal.open(layout.journal, readonly=True)
+    except (FileNotFoundError, LedgerError):
+        yield None
+        return
+    with journal:
+        yield journal
 
 
 if __name__ == "__main__":

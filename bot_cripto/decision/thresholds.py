@@ -11,7 +11,20 @@ from bot_cripto.errors import ConfigError
 
 BASIS_POINTS = 10_000.0
 
-_AT_MOST_ONE = {"prob_min", "risk_max", "max_position_size", "risk_per_trade"}
+MARKET_TYPES = ("spot", "margin", "swap")
+
+_AT_MOST_ONE = {
+    "prob_min",
+    "risk_max",
+    "max_outside_share",
+    "max_position_size",
+    "min_position_size",
+    "risk_per_trade",
+    "kelly_fraction",
+    "max_daily_drawdown",
+    "max_weekly_drawdown",
+    "max_tail_loss",
+}
 
 
 @dataclass(frozen=True)
@@ -32,10 +45,34 @@ class Policy:
         Whether entries are allowed in the regimes RANGE and HIGH_VOL.
     max_data_age_candles : int
         How many newer closed candles may be missing; 0: only the last closed candle will do.
-    max_position_size : float
-        Greatest position, as a fraction of equity in [0, 1].
+    max_model_age_days : float
+        Days since the training cutoff after which a model is too old.
+    max_outside_share : float
+        Greatest share of features, in [0, 1], outside the range of the training data.
+    block_on_drift : bool
+        Whether drift that was found blocks entries.
+    max_daily_drawdown, max_weekly_drawdown : float
+        Drawdown of the day and the week at which entries end, in [0, 1].
+    max_consecutive_losses : int
+        Losing trades in a row at which entries end.
+    max_tail_loss : float
+        Greatest mean loss of the worst twentieth of trades, a fraction of equity in [0, 1].
+    max_position_size, min_position_size : float
+        Greatest position, and the least that is worth an order (above 0), as fractions of equity
+        in [0, 1].
+    max_total_exposure, max_correlated_exposure : float
+        Greatest sum of positions over all symbols, and over those that move together, in equities.
+    target_volatility : float
+        Volatility of equity that a position may cause over the horizon (decimal).
     risk_per_trade : float
-        Fraction of equity, in [0, 1], that a move of one forecast volatility may cost.
+        Fraction of equity, in [0, 1], that may be lost when the stop is hit, costs included.
+    kelly_fraction : float
+        Share of the Kelly size, in [0, 1].
+    stop_volatilities, target_volatilities : float
+        Distance of stop and target in forecast volatilities over the horizon; a target of 0 is
+        none.
+    market_type : str
+        spot, margin or swap: on spot nothing is sold short.
 
     Raises
     ------
@@ -52,11 +89,31 @@ class Policy:
     allow_range: bool = False
     allow_high_vol: bool = False
     max_data_age_candles: int = 0
+    max_model_age_days: float = 30
+    max_outside_share: float = 0.1
+    block_on_drift: bool = True
+    max_daily_drawdown: float = 0.03
+    max_weekly_drawdown: float = 0.07
+    max_consecutive_losses: int = 6
+    max_tail_loss: float = 0.02
     max_position_size: float = 1.0
+    min_position_size: float = 0.005
+    max_total_exposure: float = 1.0
+    max_correlated_exposure: float = 1.0
+    target_volatility: float = 0.01
     risk_per_trade: float = 0.01
+    kelly_fraction: float = 0.25
+    stop_volatilities: float = 2.0
+    target_volatilities: float = 0.0
+    market_type: str = "spot"
 
     def __post_init__(self) -> None:
+        if self.market_type not in MARKET_TYPES:
+            allowed = ", ".join(MARKET_TYPES)
+            raise ConfigError(f"market_type is {self.market_type!r}: allowed are {allowed}")
         for field in fields(self):
+            if field.name == "market_type":
+                continue
             value = getattr(self, field.name)
             if not math.isfinite(value) or value < 0:
                 raise ConfigError(f"{field.name} is {value}: it must be a number of at least 0")
@@ -64,6 +121,8 @@ class Policy:
                 raise ConfigError(f"{field.name} is {value}: it must lie between 0 and 1")
         if self.prob_min < 0.5:
             raise ConfigError(f"prob_min is {self.prob_min}: it must lie between 0.5 and 1")
+        if self.min_position_size == 0:
+            raise ConfigError("min_position_size is 0: a position of nothing is none")
 
 
 POLICY_KEYS = frozenset(field.name for field in fields(Policy))

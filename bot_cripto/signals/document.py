@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bot_cripto.decision.gates import LONG, SHORT, Context, forecast_problems
-from bot_cripto.decision.policy import NO_TRADE, Decision, Policy, decide
+from bot_cripto.decision.gates import Context
+from bot_cripto.decision.policy import Decision, Policy, decide
 from bot_cripto.decision.regime import Regime
+from bot_cripto.decision.soundness import forecast_problems
 from bot_cripto.errors import DataError
 from bot_cripto.forecast import Forecast, ModelUse
-from bot_cripto.timeframes import iso, parse_iso, timeframe_ms
+from bot_cripto.signals.contradictions import FORECAST_FIELDS, SIMULATED_SOURCE, contradiction
+from bot_cripto.timeframes import iso, timeframe_ms
 
 SCHEMA_VERSION = 1
 SCHEMA_FILE = Path(__file__).with_name("signal.schema.json")
@@ -22,11 +23,8 @@ SCHEMA_FILE = Path(__file__).with_name("signal.schema.json")
 VALID_TIMEFRAMES = 2
 """A signal is valid until the next close plus one timeframe, in which its successor is made."""
 
-SIMULATED_SOURCE = "simulated"
 KINDS = ("trend", "return", "risk")
 BASELINE = "baseline"
-
-_FORECAST = ("prob_up", "expected_return", "p10", "p50", "p90", "risk_score", "risk_rank")
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,8 @@ class Provenance:
         Commit of the code; None outside a checkout.
     code_sha256, config_sha256, candles_sha256, features_sha256 : str or None
         Content hashes; a position needs all four.
+    risk_state_sha256 : str or None
+        Hash of the state of the portfolio, which a position needs too.
     """
 
     git_commit: str | None = None
@@ -46,6 +46,7 @@ class Provenance:
     config_sha256: str | None = None
     candles_sha256: str | None = None
     features_sha256: str | None = None
+    risk_state_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Facts:
         0 for the first decision of a candle, counted up when it is decided again.
     provenance : Provenance
         Hashes of code, configuration and data.
+    live : bool
+        Whether orders are sent for it; made-up prices are SIMULATED all the same.
     """
 
     made_ms: int
@@ -80,6 +83,7 @@ class Facts:
     equity: float | None = None
     revision: int = 0
     provenance: Provenance = field(default_factory=Provenance)
+    live: bool = False
 
 
 def build(
@@ -113,7 +117,9 @@ def build(
         "symbol": facts.symbol,
         "timeframe": facts.timeframe,
         "horizon_steps": facts.horizon_steps,
-        **{name: None if sound is None else float(getattr(sound, name)) for name in _FORECAST},
+        **{
+            name: None if sound is None else float(getattr(sound, name)) for name in FORECAST_FIELDS
+        },
         "decision": decision.side,
         "confidence": decision.confidence,
         "reason": decision.reason,
@@ -123,8 +129,9 @@ def build(
         "risk_reason": decision.risk_reason,
         "position_size": decision.position_size,
         "equity": None if facts.equity is None else float(facts.equity),
+        "sizing": [asdict(factor) for factor in decision.factors],
         "gates": [asdict(gate) for gate in decision.gates],
-        "mode": "SIMULATED" if facts.source == SIMULATED_SOURCE else "PAPER",
+        "mode": _mode(facts),
         "revision": facts.revision,
         "version": {**asdict(facts.provenance), "models": _models(forecast)},
     }
@@ -158,7 +165,7 @@ def failure(step: str, problem: str, facts: Facts, policy: Policy | None = None)
         A fact given breaks the schema.
     """
     context = Context(failure=f"{step}: {problem}")
-    document = build(decide(None, None, context, policy or Policy()), None, None, facts)
+    document = build(decide(None, None, context, None, policy or Policy()), None, None, facts)
     if policy is None:
         for gate in document["gates"]:
             gate["threshold"] = None
@@ -173,7 +180,7 @@ def validate(document: Any) -> None:
     DataError
         Something is missing, superfluous, out of range or contradicts itself; names the field.
     """
-    found = _schema_problem(document) or _contradiction(document)
+    found = _schema_problem(document) or _order_problem(document) or contradiction(document)
     if found:
         symbol = document.get("symbol") if isinstance(document, dict) else None
         of = f" of {symbol}" if isinstance(symbol, str) else ""
@@ -211,6 +218,12 @@ def _schema_problem(document: Any) -> str | None:
     return None
 
 
+def _mode(facts: Facts) -> str:
+    if facts.source == SIMULATED_SOURCE:
+        return "SIMULATED"
+    return "LIVE" if facts.live else "PAPER"
+
+
 def _models(forecast: Forecast | None) -> dict[str, Any]:
     uses: dict[str, ModelUse] = forecast.models if forecast else {}
     stand_in = uses.get(BASELINE)
@@ -218,60 +231,7 @@ def _models(forecast: Forecast | None) -> dict[str, Any]:
     return {kind: asdict(use) if use else None for kind, use in chosen.items()}
 
 
-def _contradiction(document: dict[str, Any]) -> str | None:
+def _order_problem(document: dict[str, Any]) -> str | None:
     if list(document) != load_schema()["required"]:
         return "its keys are not in the order of the schema"
-    return (
-        _time_problem(document)
-        or _forecast_problem(document)
-        or _gate_problem(document["gates"])
-        or _mode_problem(document)
-    )
-
-
-def _time_problem(document: dict[str, Any]) -> str | None:
-    times = {}
-    for name in ("ts", "candle_close_time", "valid_until"):
-        if document[name] is not None:
-            try:
-                times[name] = parse_iso(document[name])
-            except ValueError:
-                return f"{name} is {document[name]!r}, which is no time"
-    if "valid_until" not in times:
-        return None
-    if times["valid_until"] <= times.get("candle_close_time", math.inf):
-        return f"valid_until {document['valid_until']} is not after candle_close_time"
-    return None
-
-
-def _forecast_problem(document: dict[str, Any]) -> str | None:
-    missing = [name for name in _FORECAST if document[name] is None]
-    if missing and len(missing) < len(_FORECAST):
-        return f"{missing[0]} is null while other forecast fields are not"
-    if not missing and not document["p10"] <= document["p50"] <= document["p90"]:
-        return f"p10 {document['p10']}, p50 {document['p50']}, p90 {document['p90']} cross"
-    if (document["regime"] is None) != (document["regime_reason"] is None):
-        return "one of regime and regime_reason is null"
-    up = document["prob_up"]
-    confidence = {LONG: up, SHORT: None if up is None else 1 - up, NO_TRADE: 0.0}
-    if document["confidence"] != confidence[document["decision"]]:
-        return f"confidence {document['confidence']} does not fit the decision and prob_up {up}"
-    return None
-
-
-def _gate_problem(gates: list[dict[str, Any]]) -> str | None:
-    names = [gate["name"] for gate in gates]
-    if len(set(names)) < len(names):
-        return f"gates name one gate twice: {', '.join(names)}"
-    for gate in gates:
-        if (gate["value"] is None) != (gate["margin"] is None):
-            return f"gate {gate['name']} has only one of value and margin"
-        if gate["passed"] != (gate["margin"] is not None and gate["margin"] >= 0):
-            return f"gate {gate['name']} has passed {gate['passed']}, margin {gate['margin']}"
-    return None
-
-
-def _mode_problem(document: dict[str, Any]) -> str | None:
-    if (document["mode"] == "SIMULATED") != (document["source"] == SIMULATED_SOURCE):
-        return f"mode {document['mode']} does not fit the source {document['source']!r}"
     return None

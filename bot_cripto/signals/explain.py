@@ -4,115 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot_cripto.decision.sizing import LIMITS
 from bot_cripto.errors import ConfigError
+from bot_cripto.signals.explain_texts import TEXTS
 
-_TEXTS: dict[str, dict[str, str]] = {
-    "en": {
-        "simulated": "SIMULATED: these prices are made up. This is no market and no advice.",
-        "candle": "Candle closed",
-        "valid_until": "Valid until",
-        "made": "Made",
-        "source": "Source",
-        "mode": "Mode",
-        "revision": "revision",
-        "reason": "Why",
-        "forecast": "Forecast for {steps} candles ahead",
-        "no_forecast": "Forecast: none",
-        "prob_up": "Probability of up",
-        "expected_return": "Expected return",
-        "quantiles": "Return p10 / p50 / p90",
-        "risk": "Risk score (rank)",
-        "regime": "Regime",
-        "none": "none",
-        "unknown": "unknown",
-        "risk_yes": "Risk allows an entry",
-        "risk_no": "Risk allows no entry",
-        "gates": "Gates",
-        "gate": "gate",
-        "value": "value",
-        "threshold": "threshold",
-        "margin": "margin",
-        "passed": "pass",
-        "failed": "FAIL",
-        "first": "First gate that failed: {name}",
-        "short_of": "value {value}, threshold {threshold}, missed by {short}",
-        "unmeasured": "there was nothing to measure",
-        "all_passed": "Every gate passed.",
-        "size": "Position",
-        "of_equity": "{share} of equity {equity}",
-        "confidence": "Confidence",
-        "made_with": "Made with",
-        "code": "code",
-        "config": "configuration",
-        "candles": "candles",
-        "features": "features",
-        "models": "models",
-        "data_fresh": "candle is the newest closed one",
-        "data_sound": "candles are sound",
-        "inputs_complete": "every feature has a value",
-        "model_valid": "models may be used",
-        "regime_gate": "regime allows entries",
-        "probability": "probability of the direction",
-        "expected_return_gate": "expected return of the direction",
-        "cost": "move above the round trip's cost",
-        "risk_gate": "risk score",
-    },
-    "es": {
-        "simulated": "SIMULADO: estos precios son inventados. No es un mercado ni un consejo.",
-        "candle": "Cierre de la vela",
-        "valid_until": "Válida hasta",
-        "made": "Creada",
-        "source": "Fuente",
-        "mode": "Modo",
-        "revision": "revisión",
-        "reason": "Motivo",
-        "forecast": "Pronóstico a {steps} velas",
-        "no_forecast": "Pronóstico: ninguno",
-        "prob_up": "Probabilidad de subida",
-        "expected_return": "Retorno esperado",
-        "quantiles": "Retorno p10 / p50 / p90",
-        "risk": "Riesgo (rango)",
-        "regime": "Régimen",
-        "none": "ninguno",
-        "unknown": "desconocido",
-        "risk_yes": "El riesgo permite entrar",
-        "risk_no": "El riesgo no permite entrar",
-        "gates": "Condiciones",
-        "gate": "condición",
-        "value": "valor",
-        "threshold": "umbral",
-        "margin": "margen",
-        "passed": "pasa",
-        "failed": "FALLA",
-        "first": "Primera condición que falla: {name}",
-        "short_of": "valor {value}, umbral {threshold}, no pasa por {short}",
-        "unmeasured": "no había nada que medir",
-        "all_passed": "Se cumplen todas las condiciones.",
-        "size": "Posición",
-        "of_equity": "{share} del capital {equity}",
-        "confidence": "Confianza",
-        "made_with": "Hecha con",
-        "code": "código",
-        "config": "configuración",
-        "candles": "velas",
-        "features": "variables",
-        "models": "modelos",
-        "data_fresh": "la vela es la última cerrada",
-        "data_sound": "las velas son correctas",
-        "inputs_complete": "todas las variables tienen valor",
-        "model_valid": "los modelos son utilizables",
-        "regime_gate": "el régimen permite entrar",
-        "probability": "probabilidad de la dirección",
-        "expected_return_gate": "retorno esperado de la dirección",
-        "cost": "movimiento mayor que el coste total",
-        "risk_gate": "puntuación de riesgo",
-    },
-}
-
-LANGUAGES = tuple(_TEXTS)
+LANGUAGES = tuple(TEXTS)
 
 # gates that share their name with another line of the page
-_SHARED = {"regime", "expected_return", "risk"}
+_SHARED = {"regime", "expected_return", "risk", "size"}
 
 
 def explain(document: dict[str, Any], lang: str = "en") -> str:
@@ -135,12 +34,13 @@ def explain(document: dict[str, Any], lang: str = "en") -> str:
     ConfigError
         There are no texts in that language.
     """
-    if lang not in _TEXTS:
+    if lang not in TEXTS:
         raise ConfigError(f"language {lang!r} is unknown; allowed: {', '.join(LANGUAGES)}")
-    texts = _TEXTS[lang]
+    texts = TEXTS[lang]
     blocks = [
         _headline(document, texts),
         _forecast(document, texts),
+        _sizing(document, texts),
         _gates(document, texts),
         _made_with(document, texts),
     ]
@@ -179,6 +79,8 @@ def _forecast(document: dict[str, Any], texts: dict[str, str]) -> list[str]:
         f"{risk}: {document['risk_reason']}",
         f"{texts['size']}: {share}   {texts['confidence']}: {document['confidence']:.4f}",
     ]
+    if document["decision"] == "SHORT" and document["position_size"] == 0:
+        lines.append(texts["spot_short"])
     if document["prob_up"] is None:
         return [texts["no_forecast"], *lines]
     quantiles = " / ".join(_percent(document[name]) for name in ("p10", "p50", "p90"))
@@ -189,6 +91,25 @@ def _forecast(document: dict[str, Any], texts: dict[str, str]) -> list[str]:
         f"  {texts['quantiles']}: {quantiles}",
         f"  {texts['risk']}: {document['risk_score']:.4f} ({document['risk_rank']:.4f})",
         *lines,
+    ]
+
+
+def _sizing(document: dict[str, Any], texts: dict[str, str]) -> list[str]:
+    factors = {factor["name"]: factor["value"] for factor in document["sizing"]}
+    if not factors:
+        return [texts["no_sizing"]]
+    limits = {name: factors[name] for name in LIMITS if name in factors}
+    width = max(len(texts.get(name, name)) for name in factors)
+
+    def row(name: str, mark: str = "") -> str:
+        return f"  {texts.get(name, name).ljust(width)}  {_percent(factors[name])}  {mark}".rstrip()
+
+    least = min(limits, key=limits.__getitem__, default=None)
+    return [
+        texts["sizing_inputs"],
+        *(row(name) for name in factors if name not in limits),
+        texts["sizing"],
+        *(row(name, f"<- {texts['binds']}" if name == least else "") for name in limits),
     ]
 
 
@@ -237,6 +158,7 @@ def _made_with(document: dict[str, Any], texts: dict[str, str]) -> list[str]:
         texts["config"]: version["config_sha256"],
         texts["candles"]: version["candles_sha256"],
         texts["features"]: version["features_sha256"],
+        texts["portfolio"]: version["risk_state_sha256"],
     }
     parts = ", ".join(
         f"{name} {value[:12] if value else unknown}" for name, value in hashes.items()

@@ -124,23 +124,6 @@ def publish_failure(document: dict[str, Any], logs_dir: Path | str) -> Publicati
     return Publication(path, WRITTEN)
 
 
-def revised(document: dict[str, Any], logs_dir: Path | str) -> dict[str, Any]:
-    """Return the document with its revision: 0, or one more than what it changes.
-
-    A decision of the candle, symbol, source and timeframe that are published already is a
-    revision of that one, unless it says the same.
-    """
-    published = _read(signal_path(logs_dir, document["symbol"]))
-    same_candle = published and all(
-        document[key] == published[key]
-        for key in ("candle_close_time", "source", "timeframe", "symbol")
-    )
-    if not published or not same_candle:
-        return document | {"revision": 0}
-    ours, theirs = ({**d, "ts": "", "revision": 0} for d in (document, published))
-    return document | {"revision": published["revision"] + (ours != theirs)}
-
-
 def _read(path: Path) -> dict[str, Any] | None:
     """Return the valid signal at `path`, or None: a damaged file is no reason to keep it."""
     try:

@@ -112,14 +112,22 @@ class BinanceServer:
         self.requests: list[dict] = []
         self.faults: list[dict] = []
         self.set_faults(*faults)
+        self.listen(port)
+
+    def listen(self, port):
+        """Take the port; `__enter__` begins to serve."""
         self.ending = threading.Event()
-        self.http = _Server(("127.0.0.1", port), _Handler)
+        self.http = _Server(("127.0.0.1", port), self.handler())
         self.http.binance = self
         self.port = self.http.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.thread = threading.Thread(
             target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
+
+    def handler(self):
+        """Return the class that answers requests; a subclass may answer more."""
+        return Handler
 
     def __enter__(self):
         self.thread.start()
@@ -286,7 +294,7 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = 30

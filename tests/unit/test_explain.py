@@ -6,7 +6,8 @@ from signal_examples import BEAR, BULL, CLOSE_MS, DOWN, FACTS, document
 from bot_cripto.decision import GATES, Policy
 from bot_cripto.errors import ConfigError
 from bot_cripto.signals.document import Facts, failure
-from bot_cripto.signals.explain import _TEXTS, LANGUAGES, _label, explain
+from bot_cripto.signals.explain import LANGUAGES, _label, explain
+from bot_cripto.signals.explain_texts import TEXTS
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -15,6 +16,7 @@ from bot_cripto.signals.explain import _TEXTS, LANGUAGES, _label, explain
     [
         document(),
         document(BEAR, DOWN, source="binance"),
+        document(risk=None),
         document(None, None),
         failure("fetch", "no answer", FACTS, Policy()),
         failure("configuration", "bad", Facts(made_ms=CLOSE_MS)),
@@ -25,7 +27,7 @@ def test_every_gate_stands_with_its_numbers(signal, lang):
     lines = page.splitlines()
     for gate in signal["gates"]:
         [line] = [line for line in lines if line.split()[1:2] == [gate["name"]]]
-        mark = _TEXTS[lang]["passed" if gate["passed"] else "failed"]
+        mark = TEXTS[lang]["passed" if gate["passed"] else "failed"]
         assert line.split()[0] == mark
         for name in ("value", "threshold", "margin"):
             shown = "-" if gate[name] is None else f"{gate[name]:.6g}"
@@ -56,8 +58,9 @@ def test_forecast_size_and_versions_are_shown():
         "-0.300 % / 0.300 % / 0.800 %",
         "0.2000 (0.5000)",
         "TREND_UP (ADX14 27",
-        "100.000 % of equity 10000.00",
+        "78.125 % of equity 10000.00",
         "code 111111111111,",
+        "portfolio 555555555555",
         "trend 20240901T000000Z-trend",
         "2024-09-06T04:45:00Z",
     ):
@@ -65,12 +68,36 @@ def test_forecast_size_and_versions_are_shown():
 
 
 def test_both_languages_say_the_same_things():
-    english, spanish = _TEXTS["en"], _TEXTS["es"]
+    english, spanish = TEXTS["en"], TEXTS["es"]
     assert english.keys() == spanish.keys()
     for key, text in english.items():
         assert text.count("{") == spanish[key].count("{")
     for rule in GATES:
         assert _label(rule.name, english) and _label(rule.name, spanish)
+        assert _label(rule.name, english) != _label(rule.name, spanish)
+    for factor in document()["sizing"]:
+        assert factor["name"] in english and factor["name"] in spanish
+
+
+@pytest.mark.parametrize(("lang", "binds"), [("en", "<- binds"), ("es", "<- limita")])
+def test_the_size_is_explained_factor_by_factor(lang, binds):
+    lines = explain(document(), lang).splitlines()
+    words = TEXTS[lang]
+    for factor in document()["sizing"]:
+        [line] = [line for line in lines if line.startswith(f"  {words[factor['name']]}  ")]
+        assert f"{100 * factor['value']:.3f} %" in line
+        assert line.endswith(binds) == (factor["name"] == "risk_budget")
+    assert words["no_sizing"] in explain(document(None, None), lang)
+
+
+def test_a_short_on_a_spot_market_is_told_in_both_languages():
+    short = document(BEAR, DOWN)
+    assert "On a spot market SHORT closes a long or stays flat." in explain(short)
+    assert "al contado" in explain(short, "es")
+    assert "al contado" not in explain(document(), "es")
+    assert "al contado" not in explain(
+        document(BEAR, DOWN, policy=Policy(market_type="swap")), "es"
+    )
 
 
 def test_an_unknown_language_is_refused():

@@ -53,6 +53,50 @@ def test_only_tracking_imports_mlflow_and_only_inside_functions():
             assert (node.module or "").split(".")[0] != "mlflow"
 
 
+def test_only_the_notifier_imports_telegram_and_one_module_matplotlib():
+    assert users_of("telegram") == {"bot_cripto/notify/telegram.py"}
+    assert users_of("matplotlib") == {"bot_cripto/notify/chart.py"}
+    for module in ("chart.py",):
+        top = imports(PACKAGE / "notify" / module, top_level_only=True)
+        assert not any(name.split(".")[0] == "matplotlib" for name in top)
+    users = {
+        str(path.relative_to(PACKAGE))
+        for path in MODULES
+        if "bot_cripto.notify.telegram" in imports(path, top_level_only=True)
+    }
+    assert all(user.startswith("notify/") for user in users)
+
+
+def test_the_way_to_a_signal_knows_nothing_of_messages_or_keys():
+    for path in MODULES:
+        parts = path.relative_to(PACKAGE).parts
+        if parts[0] in ("notify", "cli_trading.py"):
+            continue
+        assert not any(n.startswith("bot_cripto.notify") for n in imports(path)), path
+    for name in ("decision", "signals", "features", "models", "ledger", "market"):
+        for path in (PACKAGE / name).glob("*.py"):
+            assert "bot_cripto.secrets" not in imports(path), path
+
+
+def test_only_the_live_room_and_the_session_know_the_live_account():
+    for path in MODULES:
+        parts = path.relative_to(PACKAGE).parts
+        if parts[:2] == ("execution", "live"):
+            continue
+        top = {n for n in imports(path, top_level_only=True) if "execution.live" in n}
+        assert top <= LIGHT_OF_LIVE, f"{path.relative_to(ROOT)} imports {top}"
+
+
+LIGHT_OF_LIVE = {
+    "bot_cripto.execution.live.mismatches",
+    "bot_cripto.execution.live.mismatches.open_mismatches",
+    "bot_cripto.execution.live.permission",
+    "bot_cripto.execution.live.permission.refusal",
+    "bot_cripto.execution.live.permission.require_live",
+}
+"""What may be known of it elsewhere: modules without ccxt."""
+
+
 def test_only_the_command_lines_runner_and_the_rules_know_snakemake():
     assert users_of("snakemake") == set()
     callers = {p.name for p in MODULES if '"snakemake"' in p.read_text(encoding="utf-8")}
@@ -66,8 +110,30 @@ def test_only_the_command_lines_runner_and_the_rules_know_snakemake():
         ("labels", ("features", "models", "decision", "signals", "config")),
         ("market", ("features", "labels", "models", "decision", "signals", "config")),
         ("models", ("decision", "signals", "config", "runs", "tracking")),
-        ("decision", ("market", "features", "labels", "models", "signals", "config", "clock")),
-        ("signals", ("market", "features", "labels", "models", "config", "clock")),
+        (
+            "decision",
+            (
+                *("market", "features", "labels", "models", "signals", "config", "clock"),
+                *("ledger", "execution", "backtest", "notify"),
+            ),
+        ),
+        (
+            "signals",
+            (
+                *("market", "features", "labels", "models", "config", "clock"),
+                *("ledger", "execution", "backtest", "notify"),
+            ),
+        ),
+        (
+            "ledger",
+            (
+                *("market", "features", "labels", "models", "signals", "decision", "config"),
+                *("execution", "backtest", "notify", "runs"),
+            ),
+        ),
+        ("execution", ("features", "labels", "config", "backtest", "notify", "runs", "tracking")),
+        ("backtest", ("labels", "config", "notify", "runs", "tracking")),
+        ("notify", ("features", "labels", "config", "backtest", "tracking")),
     ],
 )
 def test_data_flows_one_way(room, forbidden):

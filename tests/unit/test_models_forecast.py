@@ -14,10 +14,12 @@ from bot_cripto.forecast import ModelUse
 from bot_cripto.models import apply, reference
 from bot_cripto.models.champion import promote, read_champion
 from bot_cripto.models.forecast import (
+    Loaded,
     Subject,
     forecast_row,
     forecast_rows,
     load_champion,
+    outside_share,
     risk_score,
 )
 from bot_cripto.models.version_writer import write_version
@@ -91,6 +93,55 @@ def test_one_row_and_many_rows_agree_to_the_bit(models):
         result = forecast(folder, row(i))
         for name, column in columns.items():
             assert getattr(result, name) == column[i]
+
+
+def test_features_outside_the_training_range_are_named_and_counted(models):
+    folder, _ = models
+    names = market.data().names
+    train = market.trained("trend").metadata["parts"]["train"]["rows"]
+    inside = forecast(folder, row(train - 1))
+    assert (inside.outside, inside.features) == ((), len(names))
+    strange = row(train - 1).copy()
+    strange[[3, 7]] = 1e6, -1e6
+    result = forecast(folder, strange)
+    assert result.outside == (names[3], names[7])
+    loaded = load_champion(folder, read_champion(folder, "BTC/USDT"), SUBJECT)
+    shares = outside_share(loaded, np.stack([row(train - 1), strange]))
+    assert shares.tolist() == [0, 2 / len(names)]
+
+
+def test_the_oldest_model_in_use_tells_until_when_was_trained(models):
+    folder, versions = models
+    assert forecast(folder).trained_until_ms == market.cutoff()
+    older = market.cutoff() - 86_400_000
+    _, use = write(folder, "risk", cutoff_ms=older)
+    uses = {k: ModelUse(v.name, v.sha256, None) for k, v in versions.items()}
+    put(folder, uses | {"risk": use})
+    assert forecast(folder).trained_until_ms == older
+
+
+def test_a_baseline_knows_no_range_but_its_age(tmp_path):
+    write(tmp_path, "baseline")
+    result = forecast(tmp_path)
+    assert (result.outside, result.features) == ((), 0)
+    assert result.trained_until_ms == market.cutoff()
+
+
+def test_models_whose_range_was_not_read_judge_nothing(models):
+    _, versions = models
+    made = Loaded.of(versions, {})
+    bare = Loaded(made.models, {}, ())
+    assert outside_share(made, market.data().features[:3]).tolist() == [0, 0, 0]
+    with pytest.raises(ModelError, match=r"make them by Loaded\.of"):
+        outside_share(bare, market.data().features[:3])
+
+
+def test_models_of_different_features_do_not_speak_together(models):
+    _, versions = models
+    trend = versions["trend"]
+    other = replace(trend, metadata=trend.metadata | {"features": ["x"]})
+    with pytest.raises(ModelError, match=r"\(risk, trend\) were trained on different features"):
+        Loaded.of({"risk": versions["risk"], "trend": other}, {})
 
 
 def test_the_risk_score_is_clipped(models):

@@ -4,9 +4,9 @@ import sys
 from dataclasses import fields, replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from signal_examples import BEAR, BULL, GOOD, RISK, UP
 
+from bot_cripto.config.schema import Settings
 from bot_cripto.decision import (
     FILLED,
     GATES,
@@ -16,33 +16,44 @@ from bot_cripto.decision import (
     NO_TRADE,
     RANGE,
     SHORT,
-    TRADED,
-    TREND_DOWN,
-    TREND_UP,
     Context,
     Policy,
     Regime,
     decide,
+    policy_of,
     round_trip_cost,
 )
+from bot_cripto.decision.thresholds import POLICY_KEYS
 from bot_cripto.errors import ConfigError
 from bot_cripto.forecast import Forecast
 
-UP = Regime(TREND_UP, "a trend")
-GOOD = Context(stale_candles=0, last_candle=TRADED, missing_features=())
-BULL = Forecast(0.64, 0.004, -0.003, 0.003, 0.008, 0.005, 0.2, 0.5)
-BEAR = Forecast(0.36, -0.004, -0.008, -0.003, 0.003, 0.005, 0.2, 0.5)
 NAMES = [
+    "killed",
+    "paused",
     "data_fresh",
     "data_sound",
     "inputs_complete",
     "model_valid",
+    "model_age",
+    "in_distribution",
     "regime",
     "probability",
     "expected_return",
     "cost",
     "risk",
+    "drift",
+    "cooldown",
+    "daily_drawdown",
+    "weekly_drawdown",
+    "tail_loss",
+    "consecutive_losses",
+    "symbol_exposure",
+    "correlated_exposure",
+    "total_exposure",
+    "ledger",
+    "size",
 ]
+SWAP = Policy(market_type="swap")
 
 
 def gates(decision):
@@ -50,12 +61,32 @@ def gates(decision):
 
 
 def test_a_good_forecast_is_a_position_of_its_side():
-    long = decide(BULL, UP, GOOD, Policy())
-    assert (long.side, long.confidence, long.position_size) == (LONG, 0.64, 1.0)
+    long = decide(BULL, UP, GOOD, RISK, Policy())
+    assert (long.side, long.confidence) == (LONG, 0.64)
+    # a stop at two volatilities of 0.005 and a round trip of 0.0028 may cost 0.01
+    assert long.position_size == pytest.approx(0.01 / 0.0128)
+    assert (long.binding, long.stop_distance, long.target_distance) == ("risk_budget", 0.01, None)
+    assert "size 0.7812 of equity bound by risk_budget" in long.reason
     assert long.risk_allowed and "RISK_MAX" in long.risk_reason
-    short = decide(BEAR, UP, GOOD, Policy())
-    assert (short.side, short.confidence, short.position_size) == (SHORT, 1 - 0.36, 1.0)
-    assert [factor.name for factor in short.factors]
+    short = decide(BEAR, UP, GOOD, RISK, SWAP)
+    assert (short.side, short.confidence, short.position_size) == (
+        SHORT,
+        1 - 0.36,
+        long.position_size,
+    )
+    assert short.factors == long.factors
+
+
+def test_short_on_a_spot_market_has_no_size_and_says_what_it_means():
+    short = decide(BEAR, UP, GOOD, RISK, Policy())
+    assert (short.side, short.position_size) == (SHORT, 0)
+    assert "SHORT closes a long or stays flat" in short.reason
+    # what the gate judges is the size that it would have
+    assert gates(short)["size"].value == decide(BEAR, UP, GOOD, RISK, SWAP).position_size
+    for kind in ("margin", "swap"):
+        other = decide(BEAR, UP, GOOD, RISK, Policy(market_type=kind))
+        assert other.position_size > 0 and "spot" not in other.reason
+    assert decide(BULL, UP, GOOD, RISK, Policy()).position_size > 0
 
 
 def test_the_round_trip_costs_28_basis_points_by_default():
@@ -95,7 +126,7 @@ def test_the_round_trip_costs_28_basis_points_by_default():
     ],
 )
 def test_no_trade_names_the_first_gate_that_failed(forecast, context, regime, first, says):
-    decision = decide(forecast, regime, context, Policy())
+    decision = decide(forecast, regime, context, RISK, Policy())
     assert (decision.side, decision.confidence, decision.position_size) == (NO_TRADE, 0, 0)
     assert next(gate.name for gate in decision.gates if not gate.passed) == first
     assert says in decision.reason
@@ -104,14 +135,17 @@ def test_no_trade_names_the_first_gate_that_failed(forecast, context, regime, fi
 def test_values_at_the_thresholds_pass_but_the_cost_must_be_exceeded():
     policy = Policy()
     edge = replace(BULL, prob_up=0.6, expected_return=0.002, risk_score=0.3)
-    answers = gates(decide(edge, UP, GOOD, policy))
+    answers = gates(decide(edge, UP, GOOD, RISK, policy))
     for name in ("probability", "expected_return", "risk"):
         assert answers[name].passed and answers[name].margin == 0
     free = replace(policy, fees_bps=0, spread_bps=0, slippage_bps=20 / 2)
     assert round_trip_cost(free) == 0.002
-    assert not gates(decide(edge, UP, GOOD, free))["cost"].passed
+    assert not gates(decide(edge, UP, GOOD, RISK, free))["cost"].passed
     above = replace(edge, expected_return=math.nextafter(0.002, 1))
-    assert decide(above, UP, GOOD, free).side == LONG
+    answers = gates(decide(above, UP, GOOD, RISK, free))
+    assert answers["cost"].passed
+    # a gain of next to nothing is worth a position of next to nothing
+    assert [name for name, gate in answers.items() if not gate.passed] == ["size"]
 
 
 def test_blocked_regimes_can_be_allowed():
@@ -119,30 +153,30 @@ def test_blocked_regimes_can_be_allowed():
         (RANGE, Policy(allow_range=True)),
         (HIGH_VOL, Policy(allow_high_vol=True)),
     ):
-        assert decide(BULL, Regime(name, ""), GOOD, policy).side == LONG
-    assert decide(BULL, Regime(RANGE, ""), GOOD, Policy(allow_high_vol=True)).side == NO_TRADE
+        assert decide(BULL, Regime(name, ""), GOOD, RISK, policy).side == LONG
+    assert decide(BULL, Regime(RANGE, ""), GOOD, RISK, Policy(allow_high_vol=True)).side == NO_TRADE
 
 
 def test_older_candles_can_be_allowed():
     old = replace(GOOD, stale_candles=2)
-    assert decide(BULL, UP, old, Policy(max_data_age_candles=2)).side == LONG
-    assert decide(BULL, UP, old, Policy(max_data_age_candles=1)).side == NO_TRADE
+    assert decide(BULL, UP, old, RISK, Policy(max_data_age_candles=2)).side == LONG
+    assert decide(BULL, UP, old, RISK, Policy(max_data_age_candles=1)).side == NO_TRADE
 
 
 def test_every_gate_is_listed_in_order_whatever_is_known():
     assert [rule.name for rule in GATES] == NAMES
     for decision in (
-        decide(BULL, UP, GOOD, Policy()),
-        decide(None, None, Context(), Policy()),
-        decide(None, None, Context(failure="fetch: no answer"), Policy()),
+        decide(BULL, UP, GOOD, RISK, Policy()),
+        decide(None, None, Context(), None, Policy()),
+        decide(None, None, Context(failure="fetch: no answer"), None, Policy()),
     ):
         assert [gate.name for gate in decision.gates] == NAMES
-    unknown = decide(None, None, Context(), Policy()).gates
+    unknown = decide(None, None, Context(), None, Policy()).gates
     assert all(gate.value is None and gate.margin is None and not gate.passed for gate in unknown)
 
 
 def test_a_failure_forbids_what_the_gates_would_allow_and_is_one_line():
-    decision = decide(BULL, UP, replace(GOOD, failure="fetch:\n no answer"), Policy())
+    decision = decide(BULL, UP, replace(GOOD, failure="fetch:\n no answer"), RISK, Policy())
     assert decision.side == NO_TRADE and decision.position_size == 0
     assert decision.reason == "a step failed: fetch: no answer"
 
@@ -150,21 +184,24 @@ def test_a_failure_forbids_what_the_gates_would_allow_and_is_one_line():
 def test_notes_of_the_models_are_told_once():
     forecast = replace(BULL, notes=("the baseline stands in",))
     context = replace(GOOD, model_notes=("the baseline stands in",), model_provisional=True)
-    reason = decide(forecast, UP, context, Policy()).reason
+    reason = decide(forecast, UP, context, RISK, Policy()).reason
     assert reason.count("the baseline stands in") == 1
     assert "provisional" in reason
 
 
 def test_at_one_half_the_expected_return_tells_the_side():
     policy = Policy(prob_min=0.5)
-    assert decide(replace(BULL, prob_up=0.5), UP, GOOD, policy).side == LONG
-    assert decide(replace(BEAR, prob_up=0.5), UP, GOOD, policy).side == SHORT
+    for forecast in (BULL, BEAR):
+        decision = decide(replace(forecast, prob_up=0.5), UP, GOOD, RISK, policy)
+        assert gates(decision)["expected_return"].value == 0.004
+        # of a coin nothing is staked
+        assert decision.side == NO_TRADE and "bound by kelly" in decision.reason
 
 
 @pytest.mark.parametrize("name", [f.name for f in fields(Forecast)][:8])
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_number_that_is_not_finite_is_no_trade_and_named(name, bad):
-    decision = decide(replace(BULL, **{name: bad}), UP, GOOD, Policy())
+    decision = decide(replace(BULL, **{name: bad}), UP, GOOD, RISK, Policy())
     assert decision.side == NO_TRADE and decision.position_size == 0
     assert f"{name} is {bad}" in decision.reason
     for gate in decision.gates:
@@ -175,7 +212,7 @@ def test_a_number_that_is_not_finite_is_no_trade_and_named(name, bad):
     "change", [{"prob_up": 1.2}, {"volatility": -0.1}, {"p10": 0.5}, {"risk_rank": -0.1}]
 )
 def test_a_forecast_out_of_range_or_order_is_not_used(change):
-    decision = decide(replace(BULL, **change), UP, GOOD, Policy())
+    decision = decide(replace(BULL, **change), UP, GOOD, RISK, Policy())
     assert decision.side == NO_TRADE
     assert not gates(decision)["model_valid"].passed
 
@@ -189,6 +226,11 @@ def test_a_forecast_out_of_range_or_order_is_not_used(change):
         {"fees_bps": -1.0},
         {"risk_max": math.inf},
         {"max_position_size": 1.5},
+        {"min_position_size": 0.0},
+        {"kelly_fraction": 1.1},
+        {"max_daily_drawdown": -0.1},
+        {"stop_volatilities": math.nan},
+        {"market_type": "options"},
     ],
 )
 def test_a_policy_out_of_range_is_refused_by_name(wrong):
@@ -196,91 +238,13 @@ def test_a_policy_out_of_range_is_refused_by_name(wrong):
         Policy(**wrong)
 
 
-number = st.one_of(
-    st.floats(-0.05, 0.05), st.floats(0, 1), st.sampled_from([math.nan, math.inf, 0.6, 0.0028])
-)
-forecasts = st.one_of(
-    st.none(),
-    st.builds(Forecast, *(number for _ in range(8))),
-    st.builds(
-        lambda p, r, v, s: Forecast(p, r, r - v, r, r + v, v, s, 0.5),
-        st.floats(0, 1),
-        st.floats(-0.05, 0.05),
-        st.floats(0, 0.1),
-        st.floats(0, 1),
-    ),
-)
-regimes = st.one_of(
-    st.none(),
-    st.sampled_from([TREND_UP, TREND_DOWN, RANGE, HIGH_VOL]).map(lambda name: Regime(name, "x")),
-)
-contexts = st.one_of(
-    st.just(GOOD),
-    st.builds(
-        Context,
-        stale_candles=st.sampled_from([None, 0, 0, 1, -1, math.nan]),
-        last_candle=st.sampled_from([None, TRADED, TRADED, FILLED, MISSING]),
-        quality_problems=st.sampled_from([(), ("a gap",)]),
-        missing_features=st.sampled_from([None, (), ("rsi_14",)]),
-        model_problems=st.sampled_from([(), ("of 1h",)]),
-        model_provisional=st.booleans(),
-        failure=st.sampled_from([None, None, "fetch: x"]),
-    ),
-)
-policies = st.builds(
-    Policy,
-    prob_min=st.floats(0.5, 1),
-    min_expected_return=st.floats(0, 0.02),
-    risk_max=st.floats(0, 1),
-    fees_bps=st.floats(0, 20),
-    allow_range=st.booleans(),
-    allow_high_vol=st.booleans(),
-    max_position_size=st.floats(0, 1),
-    risk_per_trade=st.floats(0, 1),
-)
-
-
-@given(forecasts, regimes, contexts, policies)
-@settings(max_examples=500, deadline=None)
-def test_never_a_position_unless_every_gate_passes(forecast, regime, context, policy):
-    decision = decide(forecast, regime, context, policy)
-    assert [gate.name for gate in decision.gates] == NAMES
-    for gate in decision.gates:
-        assert gate.passed == (gate.margin is not None and gate.margin >= 0)
-    passed = all(gate.passed for gate in decision.gates) and context.failure is None
-    assert (decision.side != NO_TRADE) == passed
-    assert 0 <= decision.position_size <= policy.max_position_size
-    if not passed:
-        assert decision.position_size == 0 and decision.confidence == 0
-        return
-    up, gain = forecast.prob_up, forecast.expected_return
-    assert abs(gain) > round_trip_cost(policy) and forecast.risk_score <= policy.risk_max
-    if decision.side == LONG:
-        assert up >= policy.prob_min and gain >= policy.min_expected_return
-        assert decision.confidence == up
-    else:
-        assert 1 - up >= policy.prob_min and gain <= -policy.min_expected_return
-        assert decision.confidence == 1 - up
-
-
-@given(
-    st.floats(0.5, 1, exclude_min=True),
-    st.floats(-0.02, 0.02).filter(bool),
-    st.floats(0, 0.05),
-    st.floats(0, 1),
-    contexts,
-    policies,
-)
-@settings(max_examples=500, deadline=None)
-def test_the_mirror_image_is_the_mirrored_decision(up, gain, spread, score, context, policy):
-    bull = Forecast(up, gain, gain - spread, gain, gain + spread, spread, score, 0.5)
-    bear = Forecast(1 - up, -gain, -gain - spread, -gain, -gain + spread, spread, score, 0.5)
-    one = decide(bull, Regime(TREND_UP, "x"), context, policy)
-    other = decide(bear, Regime(TREND_DOWN, "x"), context, policy)
-    turned = {LONG: SHORT, SHORT: LONG, NO_TRADE: NO_TRADE}
-    assert other.side == turned[one.side]
-    assert other.gates == one.gates
-    assert (other.position_size, other.confidence) == (one.position_size, one.confidence)
+def test_the_policy_has_the_names_and_defaults_of_the_configuration():
+    configured = Settings().model_dump()
+    assert set(POLICY_KEYS) - set(configured) == {"max_data_age_candles"}
+    for name in POLICY_KEYS & set(configured):
+        assert getattr(Policy(), name) == configured[name], name
+    wished = configured | {"market_type": "swap", "kelly_fraction": 0.5}
+    assert policy_of(wished) == Policy(market_type="swap", kelly_fraction=0.5)
 
 
 def test_the_decision_imports_neither_numpy_nor_clock_nor_files():

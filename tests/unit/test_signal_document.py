@@ -14,11 +14,12 @@ from signal_examples import (
     FACTS,
     GOOD,
     MODELS,
+    RISK,
     UP,
     document,
 )
 
-from bot_cripto.decision import GATES, Context, Policy, Regime, decide
+from bot_cripto.decision import GATES, LIMITS, Context, Policy, Regime, decide
 from bot_cripto.errors import DataError
 from bot_cripto.forecast import Forecast, ModelUse
 from bot_cripto.signals.document import (
@@ -56,6 +57,7 @@ KEYS = [
     "risk_reason",
     "position_size",
     "equity",
+    "sizing",
     "gates",
     "mode",
     "revision",
@@ -74,13 +76,15 @@ def test_the_document_says_what_was_decided_in_the_order_of_the_contract():
         "config_sha256",
         "candles_sha256",
         "features_sha256",
+        "risk_state_sha256",
         "models",
     ]
     assert LONG_DOCUMENT["ts"] == "2024-09-06T04:45:01.250Z"
     assert LONG_DOCUMENT["candle_close_time"] == "2024-09-06T04:45:00Z"
     assert LONG_DOCUMENT["valid_until"] == "2024-09-06T04:55:00Z"
     assert LONG_DOCUMENT["decision"] == "LONG" and LONG_DOCUMENT["confidence"] == 0.64
-    assert LONG_DOCUMENT["position_size"] == 1.0 and LONG_DOCUMENT["mode"] == "SIMULATED"
+    assert LONG_DOCUMENT["position_size"] == pytest.approx(0.78125)
+    assert LONG_DOCUMENT["mode"] == "SIMULATED"
     assert [gate["name"] for gate in LONG_DOCUMENT["gates"]] == [rule.name for rule in GATES]
     assert LONG_DOCUMENT["version"]["models"]["risk"]["version"] == "20240901T000000Z-risk"
 
@@ -89,6 +93,60 @@ def test_a_real_source_is_paper_and_short_mirrors_the_confidence():
     short = document(BEAR, DOWN, source="binance")
     assert short["mode"] == "PAPER"
     assert short["decision"] == "SHORT" and short["confidence"] == 1 - 0.36
+
+
+def test_the_mode_is_live_where_orders_are_sent_and_prices_are_real():
+    assert document(source="binance", live=True)["mode"] == "LIVE"
+    assert document(source="binance", live=False)["mode"] == "PAPER"
+    assert document(source="simulated", live=True)["mode"] == "SIMULATED"
+
+
+def factors(signal):
+    return {factor["name"]: factor["value"] for factor in signal["sizing"]}
+
+
+def test_the_size_stands_with_all_that_it_was_made_from():
+    found = factors(LONG_DOCUMENT)
+    assert LONG_DOCUMENT["position_size"] == found["risk_budget"] == min(found[n] for n in LIMITS)
+    assert found["stop_distance"] == 0.01 and found["target_distance"] == 0
+    blocked = document(context=replace(GOOD, stale_candles=4))
+    assert blocked["decision"] == "NO_TRADE" and factors(blocked) == found
+    assert document(None)["sizing"] == FAILED["sizing"] == []
+
+
+def test_a_short_on_a_spot_market_has_no_size():
+    spot, swap = document(BEAR, DOWN), document(BEAR, DOWN, policy=Policy(market_type="swap"))
+    assert (spot["decision"], spot["position_size"]) == ("SHORT", 0)
+    assert swap["position_size"] == min(factors(spot)[name] for name in LIMITS) > 0
+    with pytest.raises(DataError, match="only a SHORT on a spot market"):
+        validate({**LONG_DOCUMENT, "position_size": 0})
+
+
+@pytest.mark.parametrize(
+    ("index", "change", "says"),
+    [
+        (1, {"name": "volatility"}, "one factor twice"),
+        (1, {"name": "stop"}, "no stop_distance"),
+        (1, {"value": 0.0}, "no distance of a stop"),
+        (1, {"value": 1.0}, "no distance of a stop"),
+        (6, {"name": "kelly_share"}, "no kelly"),
+        (6, {"value": 0.1}, "is not the least of its limits, 0.1"),
+        (1, {"value": None}, r"sizing\[1\]\.value is None"),
+        (1, {"value": math.inf}, "no JSON"),
+        (1, {"name": "Stop!"}, r"sizing\[1\]\.name"),
+        (1, {"unit": "x"}, "unit"),
+    ],
+)
+def test_the_sizing_does_not_contradict_itself(index, change, says):
+    broken = copy.deepcopy(LONG_DOCUMENT)
+    broken["sizing"][index].update(change)
+    with pytest.raises(DataError, match=says):
+        validate(broken)
+
+
+def test_a_position_needs_its_sizing():
+    with pytest.raises(DataError, match="sizing"):
+        validate({**LONG_DOCUMENT, "sizing": []})
 
 
 def test_the_baseline_stands_in_for_every_kind_it_replaces():
@@ -131,7 +189,9 @@ def test_a_forecast_with_nan_is_not_published():
     json.dumps(bad, allow_nan=False)
 
 
-@pytest.mark.parametrize("missing", ["git_commit", "code_sha256", "candles_sha256"])
+@pytest.mark.parametrize(
+    "missing", ["git_commit", "code_sha256", "candles_sha256", "risk_state_sha256"]
+)
 def test_a_position_needs_its_hashes_but_no_commit(missing):
     provenance = replace(FACTS.provenance, **{missing: None})
     if missing == "git_commit":
@@ -154,7 +214,9 @@ def test_a_missing_key_is_named(key):
         validate(broken)
 
 
-@pytest.mark.parametrize("place", [(), ("version",), ("version", "models"), ("gates", 0)])
+@pytest.mark.parametrize(
+    "place", [(), ("version",), ("version", "models"), ("gates", 0), ("sizing", 0)]
+)
 def test_an_extra_key_is_named(place):
     broken = copy.deepcopy(LONG_DOCUMENT)
     part = broken
@@ -216,16 +278,16 @@ def test_what_is_wrong_is_named(change, says):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"passed": False}, r"gates\[5\]\.passed is False"),
+        ({"passed": False}, r"gates\[9\]\.passed is False"),
         ({"margin": -0.1}, "gate probability has passed True"),
         ({"margin": None}, "only one of value and margin"),
         ({"name": "risk"}, "one gate twice"),
-        ({"name": "Risk!"}, r"gates\[5\]\.name"),
+        ({"name": "Risk!"}, r"gates\[9\]\.name"),
     ],
 )
 def test_gates_do_not_contradict_themselves(change, says):
     broken = copy.deepcopy(LONG_DOCUMENT)
-    broken["gates"][5].update(change)
+    broken["gates"][9].update(change)
     with pytest.raises(DataError, match=says):
         validate(broken)
 
@@ -271,12 +333,15 @@ contexts = st.sampled_from(
     contexts,
     st.sampled_from(["simulated", "archive", "binance"]),
     st.sampled_from(list(TIMEFRAMES)),
+    st.sampled_from(["spot", "swap"]),
+    st.sampled_from([None, RISK, replace(RISK, total_exposure=0.7), replace(RISK, killed="x")]),
 )
 @settings(max_examples=200, deadline=None)
 def test_every_built_document_is_valid_and_survives_json(
-    forecast, regime, context, source, timeframe
+    forecast, regime, context, source, timeframe, market, risk
 ):
-    decision = decide(forecast, regime, context, Policy(prob_min=0.5))
+    policy = Policy(prob_min=0.5, market_type=market, max_outside_share=1)
+    decision = decide(forecast, regime, context, risk, policy)
     facts = replace(FACTS, source=source, timeframe=timeframe)
     built = build(decision, forecast, regime, facts)
     again = json.loads(json.dumps(built, allow_nan=False))

@@ -1,0 +1,1 @@
+"""Walking the deployed path over the past: the same functions, candle by candle."""

@@ -1,0 +1,119 @@
+"""What the signal of each candle of a stretch would have seen of one symbol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bot_cripto.decision.gates import FILLED, MISSING, TRADED, Context
+from bot_cripto.decision.regime import Regime, classify
+from bot_cripto.execution.desk import Case
+from bot_cripto.execution.paper import Prices
+from bot_cripto.features import catalogue
+from bot_cripto.forecast import Forecast
+from bot_cripto.market.candles import Candles
+from bot_cripto.models.forecast import Loaded, forecasts
+from bot_cripto.timeframes import timeframe_ms
+
+DAY_MS = 86_400_000
+
+_REGIME = ("atr14_pct", "adx14", "plus_di14", "minus_di14")
+
+
+@dataclass(frozen=True)
+class Track:
+    """One symbol over a stretch of candles: prices, and the case of each close.
+
+    Attributes
+    ----------
+    symbol : str
+    prices : list of (open, high, low, close) or None
+        One for each candle; None where it is missing or stands in for a missing one.
+    cases : list of Case
+        One for each close.
+    closes : ndarray of shape (n,)
+        NaN where the candle is missing or stands in for a missing one.
+    """
+
+    symbol: str
+    prices: list[Prices | None]
+    cases: list[Case]
+    closes: np.ndarray
+
+
+def make_track(
+    symbol: str, candles: Candles, settings: Mapping[str, Any], loaded: Loaded, since_ms: int
+) -> Track:
+    """Return the track of a symbol from the first candle that closes after `since_ms`.
+
+    Parameters
+    ----------
+    symbol : str
+    candles : Candles
+        On the full grid, with what the features look back on before `since_ms`.
+    settings : mapping
+        The effective settings.
+    loaded : Loaded
+        The models that speak, trained on nothing after `since_ms`.
+    since_ms : int
+        Milliseconds since the epoch, UTC.
+    """
+    step = timeframe_ms(settings["timeframe"])
+    first = int(np.searchsorted(candles.open_time, since_ms))
+    matrix = catalogue.compute(candles, settings["timeframe"])[first:]
+    candles = candles[first:]
+    complete = np.asarray(np.isfinite(matrix).all(axis=1))
+    whole = complete.tolist()
+    names = catalogue.FEATURE_NAMES
+    made = iter(forecasts(loaded, names, matrix[complete], vol_ref=settings["model_risk_vol_ref"]))
+    columns = [matrix[:, names.index(name)].astype(np.float64) for name in _REGIME]
+    table = np.column_stack(columns)
+    regimes = [_regime(row, settings) for row in table.tolist()]
+    there = np.asarray(np.isfinite(candles.close) & ~candles.filled)
+    is_there = there.tolist()
+    rows = zip(candles.open, candles.high, candles.low, candles.close, strict=True)
+    filled = candles.filled.tolist()
+    prices = [
+        (float(o), float(h), float(low), float(c)) if real else None
+        for (o, h, low, c), real in zip(rows, is_there, strict=True)
+    ]
+    cases = []
+    for i, close_ms in enumerate((candles.open_time + step).tolist()):
+        forecast = next(made) if whole[i] else None
+        missing = () if whole[i] else _without_value(names, matrix[i])
+        kind = TRADED if is_there[i] else FILLED if filled[i] else MISSING
+        context = Context(
+            stale_candles=0,
+            last_candle=kind,
+            missing_features=missing,
+            model_age_days=_age(forecast, close_ms),
+        )
+        cases.append(Case(forecast, regimes[i], context))
+    return Track(symbol, prices, cases, np.where(there, candles.close, np.nan))
+
+
+def _without_value(names: tuple[str, ...], row: np.ndarray) -> tuple[str, ...]:
+    return tuple(name for name, value in zip(names, row, strict=True) if not np.isfinite(value))
+
+
+def _age(forecast: Forecast | None, close_ms: int) -> float | None:
+    if forecast is None or forecast.trained_until_ms is None:
+        return None
+    return (close_ms - forecast.trained_until_ms) / DAY_MS
+
+
+def _regime(values: list[float], settings: Mapping[str, Any]) -> Regime | None:
+    if not np.isfinite(values).all():
+        return None
+    atr_pct, adx, plus_di, minus_di = values
+    return classify(
+        atr_pct,
+        adx,
+        plus_di,
+        minus_di,
+        adx_trend_min=settings["regime_adx_trend_min"],
+        atr_high_vol_pct=settings["regime_atr_high_vol_pct"],
+    )

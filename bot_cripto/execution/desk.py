@@ -1,0 +1,142 @@
+"""The desk: what every symbol's forecast becomes, decided one after the other on one portfolio.
+
+The live signal and the backtest decide here. Symbols are decided in their configured order; what
+an earlier one is going to take counts as taken for the later ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bot_cripto.decision.gates import LONG, SHORT, Context
+from bot_cripto.decision.policy import Decision, Policy, decide
+from bot_cripto.decision.regime import Regime
+from bot_cripto.decision.risk_state import RiskState
+from bot_cripto.forecast import Forecast
+from bot_cripto.provenance import sha256_json
+from bot_cripto.signals.document import Facts, build
+
+STATE_KEYS = (
+    "symbols",
+    "source",
+    "source_name",
+    "market",
+    "timeframe",
+    "live_mode",
+    "market_type",
+    "initial_equity",
+    "max_total_exposure",
+    "correlation_min",
+    "risk_cooldown_minutes",
+    "fees_bps",
+    "spread_bps",
+    "slippage_bps",
+    "exchange",
+    "exchange_base_url",
+)
+"""Settings that a risk state follows from, beside what is in ledger, journal and candles."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is known of one symbol at a candle, beside the portfolio."""
+
+    forecast: Forecast | None
+    regime: Regime | None
+    context: Context
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """A decision and the risk state that it was made in."""
+
+    case: Case
+    risk: RiskState | None
+    decision: Decision
+
+
+def decide_all(
+    cases: Mapping[str, Case],
+    risks: Mapping[str, RiskState | None],
+    correlated: Mapping[str, frozenset[str]],
+    policy: Policy,
+) -> dict[str, Ruling]:
+    """Decide every symbol at one candle.
+
+    Parameters
+    ----------
+    cases : mapping of str to Case
+        By symbol, in the order of the configuration.
+    risks : mapping of str to RiskState or None
+        The state of the portfolio as each symbol sees it before anything of this candle; None
+        where it is not known, which allows no entry.
+    correlated : mapping of str to frozenset of str
+        Which symbols move together; one that it does not hold counts as moving with all.
+    policy : Policy
+
+    Returns
+    -------
+    dict of str to Ruling
+        By symbol, in the order of `cases`.
+    """
+    rulings: dict[str, Ruling] = {}
+    planned: dict[str, float] = {}
+    for symbol, case in cases.items():
+        risk = risks.get(symbol)
+        if risk is not None:
+            risk = _with_planned(risk, symbol, planned, correlated)
+        decision = decide(case.forecast, case.regime, case.context, risk, policy)
+        rulings[symbol] = Ruling(case, risk, decision)
+        if decision.side in (LONG, SHORT) and (risk is None or risk.position != decision.side):
+            planned[symbol] = decision.position_size
+    return rulings
+
+
+def _with_planned(
+    risk: RiskState,
+    symbol: str,
+    planned: Mapping[str, float],
+    correlated: Mapping[str, frozenset[str]],
+) -> RiskState:
+    """Return the state with what the symbols before are going to take."""
+    together = sum(
+        size for other, size in planned.items() if move_together(symbol, other, correlated)
+    )
+    return replace(
+        risk,
+        total_exposure=risk.total_exposure + sum(planned.values()),
+        correlated_exposure=risk.correlated_exposure + together,
+    )
+
+
+def move_together(one: str, other: str, correlated: Mapping[str, frozenset[str]]) -> bool:
+    """Return whether two symbols count together; what is not known counts as yes."""
+    return one not in correlated or other not in correlated or other in correlated[one]
+
+
+def document_of(ruling: Ruling, facts: Facts, problem: str | None = None) -> dict[str, Any]:
+    """Return the signal document of a ruling, which names the hash of its risk state.
+
+    Parameters
+    ----------
+    ruling : Ruling
+    facts : Facts
+        Its equity is that of the risk state, where there is one.
+    problem : str, optional
+        Why there is no risk state; it is added to the reason.
+
+    Raises
+    ------
+    DataError
+        The document would break the schema.
+    """
+    if ruling.risk is not None:
+        digest = sha256_json(ruling.risk.to_json())
+        provenance = replace(facts.provenance, risk_state_sha256=digest)
+        facts = replace(facts, equity=ruling.risk.equity, provenance=provenance)
+    document = build(ruling.decision, ruling.case.forecast, ruling.case.regime, facts)
+    if problem is not None and ruling.case.context.failure is None:
+        document["reason"] += f"; the risk state is not known: {' '.join(problem.split())}"
+    return document

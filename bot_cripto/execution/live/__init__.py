@@ -1,0 +1,1 @@
+"""Trading with real money through ccxt: off unless two switches say otherwise."""
