@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from bot_cripto import __version__
 from bot_cripto.checkout import own_layout, own_settings
 from bot_cripto.cli_trading import add_commands
 from bot_cripto.errors import EXIT_ALARM, EXIT_FAILED, EXIT_OK, BotCriptoError, DataError
+from bot_cripto.secrets import redact, redact_logs
 
 TARGETS = {
     "features": ("features", "compute the features of the last closed candle"),
@@ -28,10 +30,14 @@ TARGETS = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with the contract's code (0, 1, 2 or 3)."""
     given = _parser().parse_args(arguments)
+    # a service tells what it does, a command prints it
+    level = logging.INFO if given.command == "telegram" else logging.WARNING
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(message)s")
+    redact_logs()
     try:
         code = given.run(given)
     except BotCriptoError as error:
-        sys.stderr.write(f"bot-cripto {given.command}: {error}\n")
+        sys.stderr.write(f"bot-cripto {given.command}: {redact(str(error))}\n")
         code = error.exit_code
     except BrokenPipeError:
         # the reader of our output went away; nothing is left to say to it

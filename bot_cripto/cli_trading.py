@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from bot_cripto import clock
-from bot_cripto.checkout import ROOT, own_layout, own_settings
-from bot_cripto.errors import EXIT_ALARM, EXIT_FAILED, EXIT_OK, ConfigError
+from bot_cripto.checkout import ROOT, own_layout, own_settings, standing
+from bot_cripto.errors import EXIT_ALARM, EXIT_FAILED, EXIT_OK, BotCriptoError, ConfigError
 from bot_cripto.layout import Layout
+from bot_cripto.secrets import redact
 
 Command = Callable[[str, Any, str], argparse.ArgumentParser]
 
@@ -63,7 +64,11 @@ def _here() -> tuple[Layout, dict[str, Any]]:
 
 def who() -> str:
     """Return the name of the person at the keyboard, for the record."""
-    return os.environ.get("SUDO_USER") or getpass.getuser()
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        # a user without a name, as in a container
+        return f"user {os.getuid()}"
 
 
 def _say(lines: list[str]) -> None:
@@ -93,9 +98,28 @@ def _portfolio(given: argparse.Namespace) -> int:
 def _switch(given: argparse.Namespace) -> int:
     from bot_cripto.execution.switches import switch
 
-    layout, _ = _here()
-    _say([switch(layout, given.command, who(), given.reason)])
+    layout = _control_layout(given.command)
+    try:
+        _say([switch(layout, given.command, who(), given.reason)])
+    except OSError as error:
+        raise BotCriptoError(f"{given.command} has NOT taken effect: {error}") from error
     return EXIT_OK
+
+
+def _control_layout(command: str) -> Layout:
+    """Return where the switches lie; the safe ones work with a faulty configuration too."""
+    try:
+        return _here()[0]
+    except ConfigError as error:
+        if command not in ("kill", "pause"):
+            raise
+        from bot_cripto.config.load import effective, salvage_settings
+
+        settings, known = salvage_settings([ROOT / "config" / "config.yaml"], os.environ, {})
+        if not known:
+            raise
+        sys.stderr.write(f"the configuration is faulty: {redact(str(error))}\n")
+        return own_layout(effective(settings, standing()))
 
 
 def _flatten(given: argparse.Namespace) -> int:

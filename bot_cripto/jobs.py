@@ -17,6 +17,7 @@ from bot_cripto.checkout import own_settings
 from bot_cripto.errors import EXIT_FAILED, EXIT_USAGE, BotCriptoError
 from bot_cripto.layout import Layout
 from bot_cripto.locks import job_lock
+from bot_cripto.secrets import redact, redact_logs
 
 ROLES_VARIABLE = "BOT_CRIPTO_ROLES"
 ERRORS_VARIABLE = "BOT_CRIPTO_ERRORS"
@@ -47,6 +48,7 @@ def job(work: Callable[..., None], *arguments: str) -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", required=True)
     given = vars(parser.parse_args())
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+    redact_logs()
     step = work.__name__
     try:
         text, folders = given.pop("settings"), os.environ.get(FOLDERS_VARIABLE)
@@ -64,8 +66,8 @@ def job(work: Callable[..., None], *arguments: str) -> None:
         log.error("%s: --settings is no JSON: %s", step, error)
         sys.exit(EXIT_USAGE)
     except Exception as error:  # noqa: BLE001 - the process ends here; nothing is swallowed
-        _record(step, f"{type(error).__name__}: {error}")
-        traceback.print_exc()
+        _record(step, redact(f"{type(error).__name__}: {error}"))
+        sys.stderr.write(redact(traceback.format_exc()))
         sys.exit(EXIT_FAILED)
 
 

@@ -10,7 +10,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -71,10 +71,11 @@ def lock_run(folder: Path, role: str, wait_s: float = WAIT_S) -> IO[str]:
                 f"a job of a killed {role} run is still at work; waited {wait_s:.0f} s. "
                 "It ends by itself; or find it with: pgrep -af scripts/"
             )
-    file.seek(0)
-    file.truncate()
-    file.write(f"process {os.getpid()}, since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}")
-    file.flush()
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    # who holds it is a hint for people, which a full disk may do without
+    with suppress(OSError):
+        os.ftruncate(file.fileno(), 0)
+        os.pwrite(file.fileno(), f"process {os.getpid()}, since {since}".encode(), 0)
     return file
 
 

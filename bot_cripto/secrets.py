@@ -6,12 +6,14 @@ from the environment, or from the environment file, in this order.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from bot_cripto.errors import ConfigError
 
@@ -28,6 +30,12 @@ _PATTERNS = (
 )
 
 
+def _shapes(value: str) -> set[str]:
+    """Return how a secret may stand in a URL, in JSON, or in what Python shows of it."""
+    shown = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    return shown | {quote(value, safe=""), quote_plus(value), repr(value.encode())[2:-1]}
+
+
 class Secret:
     """A secret that shows itself only when asked by `reveal`."""
 
@@ -36,7 +44,7 @@ class Secret:
     def __init__(self, value: str) -> None:
         self._value = value
         if len(value) >= 6:
-            _known.add(value)
+            _known.update(_shapes(value))
 
     def __repr__(self) -> str:
         return f"Secret({SHOWN})"
@@ -57,7 +65,9 @@ class Secret:
         return self._value
 
 
-def read_secret(name: str, environment: Mapping[str, str] | None = None) -> Secret:
+def read_secret(
+    name: str, environment: Mapping[str, str] | None = None, *, exact: bool = False
+) -> Secret:
     """Return the secret of that name; an empty one (falsy) where it is set nowhere.
 
     Parameters
@@ -66,6 +76,8 @@ def read_secret(name: str, environment: Mapping[str, str] | None = None) -> Secr
         One of `bot_cripto.config.schema.SECRETS`.
     environment : mapping, optional
         Default: the process's own.
+    exact : bool
+        Leave blanks around it, but for the end of a file's line; they are dropped otherwise.
 
     Raises
     ------
@@ -80,10 +92,12 @@ def read_secret(name: str, environment: Mapping[str, str] | None = None) -> Secr
         path = Path(folder) / name
         try:
             if path.exists():  # else the environment may hold it
-                return Secret(path.read_text(encoding="utf-8").strip())
+                content = path.read_text(encoding="utf-8")
+                return Secret(content.removesuffix("\n") if exact else content.strip())
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: the credential cannot be read: {error}") from None
-    value = environment.get(name, "").strip()
+    value = environment.get(name, "")
+    value = value if exact else value.strip()
     if not value and environment.get(ENV_FILE_VARIABLE):
         value = read_env_file(environment[ENV_FILE_VARIABLE]).get(name, "")
     return Secret(value)
@@ -103,7 +117,13 @@ class RedactingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Replace the record's message by its redacted one."""
-        record.msg, record.args = redact(record.getMessage()), ()
+        try:
+            message = record.getMessage()
+        except Exception:  # noqa: BLE001 - whatever another library's arguments raise
+            message = f"{record.msg} {record.args!r}"
+        record.msg, record.args = redact(message), ()
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info)
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:

@@ -20,6 +20,7 @@ from bot_cripto.config import effective, load_settings
 from bot_cripto.decision.thresholds import POLICY_KEYS
 from bot_cripto.errors import ConfigError
 from bot_cripto.execution.desk import STATE_KEYS
+from bot_cripto.execution.live.permission import require_live
 from bot_cripto.failures import publish_config_failure
 from bot_cripto.layout import Layout
 from bot_cripto.ledger import control
@@ -60,6 +61,8 @@ try:
     )
     if SETTINGS["source"] == "exchange":
         check_exchange_id(SETTINGS["exchange"])
+    if SETTINGS["live_mode"]:
+        require_live(SETTINGS, os.environ)
     # One moment for the whole run: jobs see the same one.
     os.environ[clock.AS_OF_VARIABLE] = SETTINGS["as_of"]
     CANDLE = candle_id(last_close(clock.now_ms(), SETTINGS["timeframe"]))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from bot_cripto.backtest.soundness import window_quality
 from bot_cripto.decision.gates import FILLED, MISSING, TRADED, Context
 from bot_cripto.decision.regime import Regime, classify
+from bot_cripto.execution.correlation import RETURNS
 from bot_cripto.execution.desk import Case
 from bot_cripto.execution.paper import Prices
 from bot_cripto.features import catalogue
@@ -36,12 +38,16 @@ class Track:
         One for each close.
     closes : ndarray of shape (n,)
         NaN where the candle is missing or stands in for a missing one.
+    earlier : ndarray of shape (m,)
+        The same of the candles before the first, as many as correlations look back on; the last
+        one is that right before.
     """
 
     symbol: str
     prices: list[Prices | None]
     cases: list[Case]
     closes: np.ndarray
+    earlier: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
 def make_track(
@@ -53,7 +59,7 @@ def make_track(
     ----------
     symbol : str
     candles : Candles
-        On the full grid, with what the features look back on before `since_ms`.
+        On the full grid, with what features and correlations look back on before `since_ms`.
     settings : mapping
         The effective settings.
     loaded : Loaded
@@ -64,6 +70,8 @@ def make_track(
     step = timeframe_ms(settings["timeframe"])
     first = int(np.searchsorted(candles.open_time, since_ms))
     matrix = catalogue.compute(candles, settings["timeframe"])[first:]
+    quality = window_quality(candles, first, step, settings["fill_candles"])
+    earlier = _closes(candles[max(0, first - RETURNS) : first])
     candles = candles[first:]
     complete = np.asarray(np.isfinite(matrix).all(axis=1))
     whole = complete.tolist()
@@ -72,8 +80,8 @@ def make_track(
     columns = [matrix[:, names.index(name)].astype(np.float64) for name in _REGIME]
     table = np.column_stack(columns)
     regimes = [_regime(row, settings) for row in table.tolist()]
-    there = np.asarray(np.isfinite(candles.close) & ~candles.filled)
-    is_there = there.tolist()
+    closes = _closes(candles)
+    is_there = np.isfinite(closes).tolist()
     rows = zip(candles.open, candles.high, candles.low, candles.close, strict=True)
     filled = candles.filled.tolist()
     prices = [
@@ -86,13 +94,19 @@ def make_track(
         missing = () if whole[i] else _without_value(names, matrix[i])
         kind = TRADED if is_there[i] else FILLED if filled[i] else MISSING
         context = Context(
-            stale_candles=0,
+            stale_candles=quality[i][0],
             last_candle=kind,
+            quality_problems=quality[i][1],
             missing_features=missing,
             model_age_days=_age(forecast, close_ms),
         )
         cases.append(Case(forecast, regimes[i], context))
-    return Track(symbol, prices, cases, np.where(there, candles.close, np.nan))
+    return Track(symbol, prices, cases, closes, earlier)
+
+
+def _closes(candles: Candles) -> np.ndarray:
+    """Return closes of shape (n,); NaN where a candle stands in for a missing one."""
+    return np.where(candles.filled, np.nan, candles.close)
 
 
 def _without_value(names: tuple[str, ...], row: np.ndarray) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from bot_cripto.backtest.track import Track
 from bot_cripto.decision.risk_state import RiskState
 from bot_cripto.decision.thresholds import policy_of
@@ -101,8 +103,7 @@ class Walk:
     def _correlated(self, i: int) -> dict[str, frozenset[str]]:
         if len(self.tracks) < 2:
             return {}
-        since = max(0, i - RETURNS)
-        closes = {track.symbol: track.closes[since : i + 1] for track in self.tracks}
+        closes = {track.symbol: _last_closes(track, i) for track in self.tracks}
         return correlations(closes, self.settings["correlation_min"])
 
     def _document(self, symbol: str, ruling: Ruling, close_ms: int) -> dict[str, Any]:
@@ -133,6 +134,15 @@ class Walk:
             with self.book.transaction():
                 for intent in planned.intents:
                     self.book.add(intent)
+
+
+def _last_closes(track: Track, i: int) -> np.ndarray:
+    """Return the closes of `RETURNS` candles and the one before, up to candle `i`."""
+    since = i - RETURNS
+    within = track.closes[max(0, since) : i + 1]
+    if since >= 0:
+        return within
+    return np.concatenate((track.earlier[-RETURNS:][since:], within))
 
 
 class _Outcomes:

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from bot_cripto.errors import ConfigError
 from bot_cripto.symbols import check_symbol
@@ -28,7 +29,28 @@ def _texted(value: Any) -> Any:
 
 Text = Annotated[str, BeforeValidator(_texted)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Url = Annotated[str, BeforeValidator(_texted), Field(pattern=r"^(https?://[^\s@]+)?$")]
+
+
+def _address(value: str) -> str:
+    """Accept the empty text, or an address with a host and without a password."""
+    if not value:
+        return value
+    try:
+        parts = urlsplit(value)
+        sound = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        sound = False
+    if not sound or parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("allowed: an address like https://example.org:8081")
+    return value
+
+
+Url = Annotated[
+    str,
+    BeforeValidator(_texted),
+    Field(pattern=r"^(https?://[^\s@?#]+)?$"),
+    AfterValidator(_address),
+]
 BasisPoints = Annotated[float, Field(ge=0, le=1000)]
 
 

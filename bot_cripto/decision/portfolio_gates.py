@@ -10,6 +10,9 @@ from bot_cripto.decision.risk_state import RiskState
 Sentence = Callable[[Case, Gate], str]
 OfKnown = Callable[[Case, Gate, RiskState], str]
 
+GROWTH = 1.25
+"""A position is never added to; by gains alone it may grow to so many times its greatest size."""
+
 
 def _known(case: Case, of: Callable[[RiskState], float | None]) -> float | None:
     return None if case.risk is None else of(case.risk)
@@ -75,7 +78,7 @@ def symbol_exposure(case: Case) -> Measured:
     """Measure the exposure of a position of the same side; one of the other side is closed."""
     return _known(
         case, lambda risk: risk.symbol_exposure if risk.position == case.side else 0.0
-    ), case.policy.max_position_size
+    ), GROWTH * case.policy.max_position_size
 
 
 def correlated_exposure(case: Case) -> Measured:
@@ -146,7 +149,7 @@ symbol_exposure_short = _unless_unknown(
     "what the symbol holds",
     lambda case, gate, risk: (
         f"the {case.side} position is kept but not renewed: "
-        + compared(gate, "its exposure", "MAX_POSITION_SIZE")
+        + compared(gate, "its exposure", f"{GROWTH:g} x MAX_POSITION_SIZE, that is")
     ),
 )
 ledger_short = _unless_unknown(

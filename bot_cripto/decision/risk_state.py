@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from bot_cripto.errors import DataError
@@ -65,7 +65,7 @@ class RiskState:
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON values, keys in the order of the attributes."""
-        return asdict(self)
+        return dict(vars(self))
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> RiskState:

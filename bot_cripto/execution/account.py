@@ -37,6 +37,9 @@ Entry = Intent | OrderEvent | Fill | Action | Mark
 
 _ZERO = Decimal(0)
 
+BEGUN = "begun"
+"""The action that says with how much an account began, and in which currency."""
+
 _RECENT_MS = 2 * 86_400_000
 """Fills may become known so much later than they happened."""
 
@@ -126,30 +129,54 @@ class Account:
         )
 
     @classmethod
+    def begun(cls, ledger: Ledger, settings: Mapping[str, Any]) -> Account:
+        """Return the empty account of a ledger: what it began with counts, not what is set now.
+
+        Raises
+        ------
+        LedgerError
+            It is kept in another currency than the first of the symbols is quoted in.
+        """
+        account = cls.of(settings)
+        for action in ledger.actions(BEGUN)[:1]:
+            account.initial_equity = account.cash = exact(action.data["initial_equity"])
+            if action.data["quote"] != account.quote:
+                raise LedgerError(
+                    f"{ledger.path or 'the ledger'} is kept in {action.data['quote']}, and the "
+                    f"first of SYMBOLS is quoted in {account.quote}: put one that is quoted in "
+                    f"{action.data['quote']} first, or move the ledger aside to begin anew"
+                )
+        return account
+
+    @classmethod
     def load(cls, ledger: Ledger, settings: Mapping[str, Any]) -> Account:
         """Return the account that all entries of a ledger make, read as of one moment.
 
         Raises
         ------
         LedgerError
-            The ledger is damaged, or a fill is of an intent that it does not hold.
+            The ledger is damaged or of another currency, or a fill is of an intent that it does
+            not hold.
         """
-        account = cls.of(settings)
         with ledger.transaction():
+            account = cls.begun(ledger, settings)
             last = ledger.last_mark()
             # of the older marks those that trades are measured by, not every candle's
-            old = ledger.marks_before_fills() if last else []
+            old = ledger.marks_before_entries() if last else []
             new = ledger.marks(last.candle_ms - _RECENT_MS) if last else []
             marks = {mark.candle_ms: mark for mark in (*old, *new)}
-            entries: Iterable[Entry]
-            for entries in (
-                (marks[time] for time in sorted(marks)),
-                ledger.intents(),
-                ledger.order_events(),
-                ledger.fills(),
-            ):
-                for entry in entries:
-                    account.apply(entry)
+            finished, events = ledger.unfinished(FINAL_STATES)
+            with localcontext(ARITHMETIC):
+                for time in sorted(marks):
+                    account._mark(marks[time])
+                for intent in ledger.intents():
+                    account._intend(intent)
+                for name in finished:
+                    account._pending.pop(name, None)
+                for event in events:
+                    account._progress(event)
+                for fill in ledger.fills():
+                    account._fill(fill)
         return account
 
     @property
@@ -310,28 +337,36 @@ class Account:
             # what an earlier position left behind starts anew with this one
             same = held.intent_id == intent.intent_id
             entry_ms = held.entry_ms if same else fill.time_ms
-        self._renew(
-            Position(
-                symbol=fill.symbol,
-                side=side,
-                quantity=quantity,
-                entry_price=price,
-                entry_ms=entry_ms,
-                entry_candle_ms=intent.candle_ms,
-                stop_price=None,
-                target_price=None,
-                exit_ms=intent.exit_ms,
-                fees=fees,
-                intent_id=intent.intent_id,
-            )
+        stop, target, exit_ms = self._ends(intent, side, price)
+        self.positions[fill.symbol] = Position(
+            symbol=fill.symbol,
+            side=side,
+            quantity=quantity,
+            entry_price=price,
+            entry_ms=entry_ms,
+            entry_candle_ms=intent.candle_ms,
+            stop_price=stop,
+            target_price=target,
+            exit_ms=exit_ms,
+            fees=fees,
+            intent_id=intent.intent_id,
         )
 
     def _renew(self, position: Position) -> None:
         """Keep a position with what its intents say of its stop, target and end."""
         intent = self.intents[position.intent_id]
+        stop, target, exit_ms = self._ends(intent, position.side, position.entry_price)
+        self.positions[position.symbol] = replace(
+            position, stop_price=stop, target_price=target, exit_ms=exit_ms
+        )
+
+    def _ends(
+        self, intent: Intent, side: str, entry_price: Decimal
+    ) -> tuple[Decimal | None, Decimal | None, int | None]:
+        """Return stop price, target price and end of a position that an intent opened."""
         exit_ms = intent.exit_ms
         # the newest one counts, and those before the entry were of another position
-        for extension in reversed(self._extensions.get(position.symbol, ())):
+        for extension in reversed(self._extensions.get(intent.symbol, ())):
             if extension.candle_ms <= intent.candle_ms:
                 break
             if extension.side == intent.side:
@@ -339,13 +374,12 @@ class Account:
                 break
         target = None
         if intent.target_distance:
-            sign = 1 if position.side == LONG else -1
-            target = position.entry_price * (1 + sign * exact(intent.target_distance))
-        self.positions[position.symbol] = replace(
-            position,
-            stop_price=self._stops.get((position.symbol, intent.candle_ms)),
-            target_price=target if target is not None and target > 0 else None,
-            exit_ms=exit_ms,
+            sign = 1 if side == LONG else -1
+            target = entry_price * (1 + sign * exact(intent.target_distance))
+        return (
+            self._stops.get((intent.symbol, intent.candle_ms)),
+            target if target is not None and target > 0 else None,
+            exit_ms,
         )
 
     def _leave(self, intent: Intent, fill: Fill, in_base: Decimal, in_quote: Decimal) -> None:

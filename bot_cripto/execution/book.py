@@ -8,8 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bot_cripto.execution.account import Account, Entry
+from bot_cripto.execution.account import BEGUN, Account, Entry
+from bot_cripto.execution.market_rules import exact
+from bot_cripto.ledger.events import Action, action_id
+from bot_cripto.ledger.rows import decimal_text
 from bot_cripto.ledger.store import Ledger
+
+WHO = "bot-cripto"
+"""Who does what nobody asked for."""
 
 
 class Book:
@@ -78,6 +84,32 @@ class Book:
     def close(self) -> None:
         """Close the ledger; may be called again."""
         self.ledger.close()
+
+    def begin(self, now_ms: int) -> str | None:
+        """Record, once, with how much the account begins; return what the operator is to know.
+
+        From then on a changed ``initial_equity`` changes nothing: it would be money from nowhere.
+
+        Parameters
+        ----------
+        now_ms : int
+            Milliseconds since the epoch, UTC.
+        """
+        account, wanted = self.account, exact(self._settings["initial_equity"])
+        if not self.ledger.actions(BEGUN):
+            amount = decimal_text(wanted)
+            text = f"the account begins with {amount} {account.quote}"
+            data = {"initial_equity": amount, "quote": account.quote}
+            identity = action_id(BEGUN, now_ms, WHO, text)
+            self.add(Action(identity, BEGUN, now_ms, WHO, text, data))
+            return text
+        if wanted != account.initial_equity:
+            return (
+                f"INITIAL_EQUITY is {decimal_text(wanted)}, but this account began with "
+                f"{decimal_text(account.initial_equity)} {account.quote}, which counts; to begin "
+                f"anew, move {self.ledger.path} aside"
+            )
+        return None
 
     def add(self, entry: Entry) -> bool:
         """Write an entry and apply it; False if the identical entry was there already.

@@ -89,9 +89,16 @@ def decide_all(
             risk = _with_planned(risk, symbol, planned, correlated)
         decision = decide(case.forecast, case.regime, case.context, risk, policy)
         rulings[symbol] = Ruling(case, risk, decision)
-        if decision.side in (LONG, SHORT) and (risk is None or risk.position != decision.side):
+        if decision.side in (LONG, SHORT) and not _holds(risk, decision.side, policy):
             planned[symbol] = decision.position_size
     return rulings
+
+
+def _holds(risk: RiskState | None, side: str, policy: Policy) -> bool:
+    """Whether the side is held already, by more than what fees left behind."""
+    if risk is None or risk.position != side:
+        return False
+    return risk.symbol_exposure >= policy.min_position_size
 
 
 def _with_planned(

@@ -10,7 +10,7 @@ from bot_cripto.execution.account import LONG, Account, Position, Trade
 from bot_cripto.execution.portfolio_text import text
 from bot_cripto.execution.prices import ReadCloses, last_closes, store_closes
 from bot_cripto.execution.replay import mark_of
-from bot_cripto.execution.risk_tracker import RiskTracker
+from bot_cripto.execution.risk_tracker import RiskTracker, recent_marks
 from bot_cripto.ledger import control
 from bot_cripto.ledger.events import STOP, Intent
 from bot_cripto.ledger.store import Ledger
@@ -68,7 +68,7 @@ def portfolio(
     else:
         with ledger, ledger.transaction():
             account = Account.load(ledger, settings)
-            tracker = RiskTracker.of(account.initial_equity, ledger.marks(), account.trades)
+            tracker = RiskTracker.of(account.initial_equity, recent_marks(ledger), account.trades)
     step = timeframe_ms(settings["timeframe"])
     mark = tracker.last_mark
     closes = read_closes or store_closes(layout, settings)

@@ -69,7 +69,7 @@ def replay(
     with ledger.transaction():
         stored = [mark.candle_ms for mark in ledger.marks()]
         intents, events, fills = ledger.intents(), ledger.order_events(), ledger.fills()
-    account = Account.of(settings)
+    account = Account.begun(ledger, settings)
     asked: list[Entry] = [*intents, *events]
     for entry in asked:
         account.apply(entry)

@@ -19,6 +19,7 @@ from bot_cripto.timeframes import MINUTE_MS, iso
 
 if TYPE_CHECKING:
     from bot_cripto.execution.account import Trade
+    from bot_cripto.ledger.store import Ledger
 
 STREAK_MS = DAY_MS
 """Losses in a row are counted among the trades of this long."""
@@ -30,6 +31,27 @@ TAIL_TRADES = 20
 _INSIDE = ("stop", "target")
 
 _Key = tuple[int, int, str, int]
+
+
+def recent_marks(ledger: Ledger, until_ms: int | None = None) -> list[Mark]:
+    """Return the marks that the state of risk at the newest of them follows from.
+
+    These are those of its week, and the last one before, with which the week began.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Open, for reading at least.
+    until_ms : int, optional
+        Close of the last candle that is known, milliseconds since the epoch, UTC.
+    """
+    last = ledger.last_mark(until_ms)
+    if last is None:
+        return []
+    monday = week_start(last.candle_ms)
+    before = ledger.last_mark(monday)
+    since = monday if before is None else before.candle_ms
+    return ledger.marks(since, last.candle_ms)
 
 
 class RiskTracker:

@@ -17,13 +17,12 @@ from bot_cripto.errors import EXIT_FAILED, EXIT_OK, BotCriptoError
 from bot_cripto.execution import derived
 from bot_cripto.execution.account import Position
 from bot_cripto.execution.book import Book
-from bot_cripto.execution.costs import Costs
 from bot_cripto.execution.exits import closing, waiting_close
 from bot_cripto.execution.market_rules import load_rules
-from bot_cripto.execution.paper import catch_up
+from bot_cripto.execution.paper_run import to_the_last_candle
 from bot_cripto.execution.plan import plan
-from bot_cripto.execution.risk_tracker import RiskTracker
-from bot_cripto.execution.state import account_name, rules_in_use
+from bot_cripto.execution.risk_tracker import RiskTracker, recent_marks
+from bot_cripto.execution.state import account_name
 from bot_cripto.layout import Layout
 from bot_cripto.ledger import control
 from bot_cripto.ledger.events import (
@@ -37,8 +36,7 @@ from bot_cripto.ledger.events import (
 )
 from bot_cripto.ledger.journal import Journal
 from bot_cripto.locks import lock_run
-from bot_cripto.market.store import CandleStore
-from bot_cripto.timeframes import iso, last_close, timeframe_ms
+from bot_cripto.timeframes import iso, last_close
 
 Settings = dict[str, Any]
 Environment = Mapping[str, str]
@@ -86,14 +84,18 @@ def execute(layout: Layout, settings: Settings, environment: Environment) -> Out
     with one_at_a_time(layout), Book.open(layout.ledger("paper"), settings) as book:
         close = last_close(now, settings["timeframe"])
         last = book.account.last_mark
-        if last is not None and last.candle_ms > close:
-            return Outcome([f"nothing is done as of {iso(now)}: the ledger is at a later candle"])
-        lines, until = _to_the_last_candle(layout, settings, book, close)
+        newest = last.candle_ms if last else 0
+        if clock.as_of_ms() is not None:
+            newest = max(newest, _newest_journalled(layout))
+        if newest > close:
+            return _too_late(now, newest)
+        outcome = Outcome(_begin(book, now))
+        until = _caught_up(layout, settings, book, close, outcome)
         barred = entries_barred(layout)
         if until < close:
             barred = barred or f"the account has reached {iso(until)} only"
-        lines += act(layout, settings, book, now, lambda symbol: barred)
-        return finish(layout, settings, book, now, Outcome(lines))
+        outcome.lines += act(layout, settings, book, now, lambda symbol: barred)
+        return finish(layout, settings, book, now, outcome)
 
 
 def flatten(layout: Layout, settings: Settings, environment: Environment, who: str) -> Outcome:
@@ -113,7 +115,9 @@ def flatten(layout: Layout, settings: Settings, environment: Environment, who: s
     now = clock.now_ms()
     with one_at_a_time(layout), Book.open(layout.ledger("paper"), settings) as book:
         close = last_close(now, settings["timeframe"])
-        lines, _ = _to_the_last_candle(layout, settings, book, close)
+        outcome = Outcome(_begin(book, now))
+        lines = outcome.lines
+        _caught_up(layout, settings, book, close, outcome)
         book.add(Action(action_id("flatten", now, who, ""), "flatten", now, who, ""))
         with book.transaction():
             lines += _take_back_entries(book, now)
@@ -123,7 +127,7 @@ def flatten(layout: Layout, settings: Settings, environment: Environment, who: s
             lines.append("nothing is held")
         if not entries_barred(layout):
             lines.append("entries stay allowed; `bot-cripto kill` stops them")
-        return finish(layout, settings, book, now, Outcome(lines))
+        return finish(layout, settings, book, now, outcome)
 
 
 def live_check(layout: Layout, settings: Settings, environment: Environment, who: str) -> Outcome:
@@ -177,7 +181,10 @@ def act(
         From a symbol to why entries are refused now, or None.
     """
     lines: list[str] = []
-    for document in newest_signals(layout, settings):
+    documents = newest_signals(layout, settings)
+    if not documents:
+        lines.append("no signal has been published yet: run snakemake signal")
+    for document in documents:
         symbol = document["symbol"]
         rules = load_rules(layout.store, settings, symbol)
         planned = plan(
@@ -202,8 +209,19 @@ def newest_signals(layout: Layout, settings: Settings) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     with journal:
-        found = [journal.latest(symbol) for symbol in settings["symbols"]]
+        # what a clock that was ahead has journalled is none of today's
+        until = last_close(clock.now_ms(), settings["timeframe"])
+        found = [journal.latest(symbol, until) for symbol in settings["symbols"]]
     return [document for document in found if document is not None]
+
+
+def _newest_journalled(layout: Layout) -> int:
+    """Return the close of the newest journalled candle, 0 without one."""
+    try:
+        with Journal.open(layout.journal, readonly=True) as journal:
+            return journal.newest_candle_ms() or 0
+    except FileNotFoundError:
+        return 0
 
 
 def finish(
@@ -216,7 +234,7 @@ def finish(
 ) -> Outcome:
     """Write what people read of the state; a failure there is told and undoes nothing."""
     account = book.account
-    tracker = RiskTracker.of(account.initial_equity, book.ledger.marks(), account.trades)
+    tracker = RiskTracker.of(account.initial_equity, recent_marks(book.ledger), account.trades)
     try:
         journal = None
         if layout.journal.exists():
@@ -241,28 +259,29 @@ def finish(
     return outcome
 
 
-def _to_the_last_candle(
-    layout: Layout, settings: Settings, book: Book, close_ms: int
-) -> tuple[list[str], int]:
-    """Take the paper account through the candles that are there; return fills and how far."""
-    step = timeframe_ms(settings["timeframe"])
-    store = CandleStore(layout.store, settings["market"], settings["timeframe"])
-    lines: list[str] = []
-    until = close_ms
-    rules = rules_in_use(layout, settings, book.account)
-    for symbol in rules:
-        span = store.span(symbol)
-        reached = span[1] + step if span else 0
-        if reached < until:
-            # a candle that is late is no candle that never was
-            until = max(reached, book.account.last_mark.candle_ms if book.account.last_mark else 0)
-            lines.append(f"{symbol}: its candles reach {iso(reached)} only; the account waits")
-    fills = catch_up(book, store.read, until, step, rules, Costs.of(settings))
-    lines += [
-        f"{fill.symbol}: {fill.side} {fill.quantity:f} at {fill.price:f} ({fill.reason})"
-        for fill in fills
-    ]
-    return lines, until
+def _begin(book: Book, now_ms: int) -> list[str]:
+    said = book.begin(now_ms)
+    return [said] if said else []
+
+
+def _caught_up(
+    layout: Layout, settings: Settings, book: Book, close_ms: int, outcome: Outcome
+) -> int:
+    """Take the paper account through the candles that are there; return how far that was."""
+    reached = to_the_last_candle(layout, settings, book, close_ms)
+    outcome.lines += reached.lines
+    if reached.stuck:
+        outcome.code = EXIT_FAILED
+    return reached.until_ms
+
+
+def _too_late(now_ms: int, marked_ms: int) -> Outcome:
+    """Say that the account is ahead of the clock, which is a failure unless it was asked for."""
+    text = f"nothing is done as of {iso(now_ms)}: the ledger is at a later candle, {iso(marked_ms)}"
+    if clock.as_of_ms() is not None:
+        return Outcome([text])
+    advice = "if the clock was wrong then, bot-cripto rebuild-state takes its marks back"
+    return Outcome([f"{text}; {advice}"], EXIT_FAILED)
 
 
 def _take_back_entries(book: Book, now_ms: int) -> list[str]:

@@ -16,6 +16,7 @@ from bot_cripto.errors import DataError, LedgerError
 from bot_cripto.execution.account import Account, Entry
 from bot_cripto.execution.book import Book
 from bot_cripto.execution.costs import Costs
+from bot_cripto.execution.live.mismatches import open_mismatches
 from bot_cripto.execution.market_rules import MarketRules, load_rules
 from bot_cripto.execution.outcomes import history
 from bot_cripto.execution.paper import catch_up
@@ -23,7 +24,7 @@ from bot_cripto.execution.performance import drift_reason
 from bot_cripto.execution.prices import correlated_symbols, last_closes, store_closes
 from bot_cripto.execution.replay import known_from, mark_of
 from bot_cripto.execution.risk import risk_state
-from bot_cripto.execution.risk_tracker import RiskTracker
+from bot_cripto.execution.risk_tracker import RiskTracker, recent_marks
 from bot_cripto.layout import Layout
 from bot_cripto.ledger import control
 from bot_cripto.ledger.events import STOP, Mark
@@ -124,8 +125,7 @@ def _outlook(layout: Layout, settings: Mapping[str, Any], close_ms: int) -> Outl
 
 def open_mismatch(ledger: Ledger) -> str | None:
     """Return what of the exchange does not match the ledger, as last recorded; else None."""
-    said = [a for a in ledger.actions() if a.kind in ("mismatch", "resolved")]
-    return said[-1].reason if said and said[-1].kind == "mismatch" else None
+    return "; ".join(open_mismatches(ledger).values()) or None
 
 
 def _names(account: Account) -> list[str]:
@@ -135,17 +135,17 @@ def _names(account: Account) -> list[str]:
 def _account_at(
     ledger: Ledger | None, settings: Mapping[str, Any], close_ms: int
 ) -> tuple[Account, list[Mark]]:
-    """Return the account as it was known at a candle's close, and its marks."""
+    """Return the account as it was known at a candle's close, and the marks of its week."""
     if ledger is None:
         return Account.of(settings), []
     last = ledger.last_mark()
     if last is None or last.candle_ms <= close_ms:
         with ledger.transaction():
-            return Account.load(ledger, settings), ledger.marks()
+            return Account.load(ledger, settings), recent_marks(ledger)
     step = timeframe_ms(settings["timeframe"])
-    account = Account.of(settings)
+    account = Account.begun(ledger, settings)
     with ledger.transaction():
-        marks = [mark for mark in ledger.marks() if mark.candle_ms <= close_ms]
+        marks = ledger.marks(until_ms=close_ms)
         intents = [i for i in ledger.intents() if i.candle_ms < close_ms]
         inside = {i.intent_id for i in intents if i.kind == STOP or i.reason == "target"}
         known = {i.intent_id for i in intents}

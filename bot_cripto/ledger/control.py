@@ -130,7 +130,7 @@ def _sentence(path: Path) -> str | None:
         return f"{past}: {path} cannot be read ({error.strerror}), which counts as {past}"
     except (ValueError, KeyError, TypeError, RecursionError):
         return f"{past}: {path} is there, but does not say by whom"
-    return f"{past} by {who} at {when}: {reason}"
+    return f"{past} by {who} at {when}" + (f": {reason}" if reason else "")
 
 
 def _missing_folder(path: Path) -> Path | None:

@@ -256,6 +256,8 @@ def _make(path: Path, migrations: Migrations, application_id: int) -> None:
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:
+    if path.is_dir():
+        raise LedgerError(f"{path}: it is a folder, and should be a file; {_DAMAGED}")
     address = f"file:{quote(str(path.absolute()))}?{mode}"
     with explained(path):
         return _prepared(sqlite3.connect(address, uri=True, isolation_level=None))

@@ -148,10 +148,15 @@ class Journal:
             )
         return True
 
-    def latest(self, symbol: str) -> dict[str, Any] | None:
-        """Return the newest revision of the newest candle of a symbol, or None."""
+    def latest(self, symbol: str, until_ms: int | None = None) -> dict[str, Any] | None:
+        """Return the newest revision of the newest candle of a symbol, or None.
+
+        Candles that close after `until_ms` (milliseconds since the epoch, UTC) are left out.
+        """
         found = self._documents(
-            "WHERE symbol = ? ORDER BY candle_ms DESC, revision DESC LIMIT 1", (symbol,)
+            "WHERE symbol = ?1 AND (?2 IS NULL OR candle_ms <= ?2) "
+            "ORDER BY candle_ms DESC, revision DESC LIMIT 1",
+            (symbol, until_ms),
         )
         return found[0] if found else None
 

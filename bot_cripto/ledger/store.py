@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +29,9 @@ APPLICATION_ID = 0x42435247
 
 CHAINED = (INTENTS, ORDER_EVENTS, FILLS, ACTIONS)
 """The tables that only grow; marks are derived and can be made again."""
+
+_FIRST, _LAST = -(2**63), 2**63 - 1
+"""Any time lies between; SQLite finds a range by its key, but not one that may be null."""
 
 _NUMBER = f"{NUMBER} INTEGER PRIMARY KEY AUTOINCREMENT"
 
@@ -178,6 +181,27 @@ class Ledger:
             return self._select(ORDER_EVENTS)
         return self._select(ORDER_EVENTS, "WHERE client_id = ?", (client_id,))
 
+    def unfinished(self, final: Collection[str]) -> tuple[set[str], list[OrderEvent]]:
+        """Return the intents whose last order event is final, and the events of all others.
+
+        Of a long ledger nearly all are finished: their events are never made into objects.
+
+        Parameters
+        ----------
+        final : collection of str
+            States after which nothing follows by itself.
+        """
+        last = f"SELECT intent_id, state, max({NUMBER}) FROM order_events GROUP BY intent_id"
+        states = {name: state for name, state, _ in self._records.rows(last)}
+        finished = {name for name, state in states.items() if state in final}
+        events = f"SELECT {NUMBER}, {', '.join(COLUMNS[ORDER_EVENTS])} FROM order_events"
+        rows = [
+            row
+            for name in states.keys() - finished
+            for row in self._records.rows(f"{events} WHERE intent_id = ?", (name,))
+        ]
+        return finished, [decode(ORDER_EVENTS, row[1:]) for row in sorted(rows)]
+
     def orders(self) -> dict[str, OrderEvent]:
         """Return the last event of each order, by its client id, in the order of these events."""
         last = f"SELECT max({NUMBER}) FROM order_events GROUP BY client_id"
@@ -192,18 +216,23 @@ class Ledger:
         """Return the actions, of one kind if given."""
         return self._select(ACTIONS, "WHERE ?1 IS NULL OR kind = ?1", (kind,))
 
-    def marks(self, since_ms: int | None = None) -> list[Mark]:
-        """Return the marks of candles that closed at `since_ms` or later, by candle."""
-        return self._select(MARKS, "WHERE ?1 IS NULL OR candle_ms >= ?1", (since_ms,))
+    def marks(self, since_ms: int | None = None, until_ms: int | None = None) -> list[Mark]:
+        """Return the marks of candles that closed in [since_ms, until_ms], by candle."""
+        bounds = (_FIRST if since_ms is None else since_ms, _LAST if until_ms is None else until_ms)
+        return self._select(MARKS, "WHERE candle_ms BETWEEN ? AND ?", bounds)
 
-    def marks_before_fills(self) -> list[Mark]:
-        """Return of each fill the newest mark up to its time, by candle, each mark once."""
+    def marks_before_entries(self) -> list[Mark]:
+        """Return of each fill that opens the newest mark up to its time, each mark once."""
         before = "SELECT max(candle_ms) FROM marks WHERE candle_ms <= time_ms"
-        return self._select(MARKS, f"WHERE candle_ms IN (SELECT ({before}) FROM fills)")
+        opening = "fills JOIN intents USING (intent_id) WHERE kind = 'open'"
+        return self._select(MARKS, f"WHERE candle_ms IN (SELECT ({before}) FROM {opening})")
 
-    def last_mark(self) -> Mark | None:
-        """Return the mark of the newest candle, or None."""
-        found = self._select(MARKS, "WHERE candle_ms = (SELECT max(candle_ms) FROM marks)")
+    def last_mark(self, until_ms: int | None = None) -> Mark | None:
+        """Return the newest mark of a candle that closed up to `until_ms`, or None."""
+        newest = "SELECT max(candle_ms) FROM marks WHERE candle_ms <= ?"
+        found = self._select(
+            MARKS, f"WHERE candle_ms = ({newest})", (_LAST if until_ms is None else until_ms,)
+        )
         return found[0] if found else None
 
     def entries_after(

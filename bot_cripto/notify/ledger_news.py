@@ -22,6 +22,9 @@ TOLD_ACTIONS = {
 }
 """Actions that say of a gate, ahead of the next signal, whether it fails."""
 
+DUST = Decimal("0.02")
+"""Part of a position below which what is left counts as nothing: fees in the base currency."""
+
 FORGET_MS = 2 * repeats.REPEAT_MS
 
 State = dict[str, Any]
@@ -182,14 +185,21 @@ def _exits(
     messages = []
     for intent, trade in last.items():
         fill = closing[trade.symbol, trade.exit_ms]
-        held = account.positions.get(trade.symbol)
-        if held is not None and held.intent_id == intent:
+        if _is_held(account, intent, trade.symbol):
             text = texts.part(mode, trade.symbol, fill.side, fill.price, trade.quantity, language)
         else:
             text = texts.exited(mode, _whole(account, intent) or trade, language)
         name = f"exit:{key}:{fill.fill_id}"
         messages.append(Message(name, "exit", trade.exit_ms, text))
     return messages
+
+
+def _is_held(account: Account, intent: str, symbol: str) -> bool:
+    """Whether more is left of a position than dust, which no market takes."""
+    held, whole = account.positions.get(symbol), _whole(account, intent)
+    if held is None or held.intent_id != intent:
+        return False
+    return whole is None or held.quantity > whole.quantity * DUST
 
 
 def _whole(account: Account, intent: str) -> Trade | None:

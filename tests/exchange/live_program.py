@@ -22,6 +22,7 @@ from urllib.request import Request, urlopen
 from binance_account import KEY, SECRET, TimeoutAdapter
 
 from bot_cripto.errors import BotCriptoError
+from bot_cripto.execution.account import Account
 from bot_cripto.execution.book import Book
 from bot_cripto.execution.exits import expiries
 from bot_cripto.execution.live.check import live_check
@@ -107,18 +108,17 @@ def run(
     settings = settings_of(url, symbols)
     said = []
     with contextlib.ExitStack() as stack:
+        exchange = ExchangeAccount(
+            settings, Secret(KEY), Secret(SECRET), Secret(""),
+            environment=lambda: ENVIRONMENT, markets_dir=Path(markets_dir),
+            sleep=machine.sleep, monotonic=machine.monotonic, rng=machine.rng.random,
+            now_ms=machine.now_ms,
+        )  # fmt: skip
+        session = exchange._client.exchange.session
+        session.mount("http://", machine.line(session.get_adapter("http://")))
+        stack.callback(session.close)
+        book = stack.enter_context(Book.open(Path(ledger), settings))
         try:
-            exchange = ExchangeAccount(
-                settings, Secret(KEY), Secret(SECRET), Secret(""),
-                environment=lambda: ENVIRONMENT, markets_dir=Path(markets_dir),
-                sleep=machine.sleep, monotonic=machine.monotonic, rng=machine.rng.random,
-                now_ms=machine.now_ms,
-            )  # fmt: skip
-            session = exchange._client.exchange.session
-            session.mount("http://", machine.line(session.get_adapter("http://")))
-            stack.callback(session.close)
-            book = Book.open(Path(ledger), settings)
-            stack.callback(book.close)
             executor = make_executor(
                 book, settings, markets_dir=None, exchange=exchange,
                 environment=lambda: ENVIRONMENT, sleep=machine.sleep, now_ms=machine.now_ms,
@@ -126,24 +126,39 @@ def run(
             for symbol, price in (prices or {}).items():
                 book.account.last_price[symbol] = Decimal(price)
             if check:
-                now = machine.now_ms()
-                findings = live_check(
-                    book, exchange, settings, who="test", now_ms=now, environment=ENVIRONMENT
-                )
-                said += [text for ok, text in findings if not ok]
+                said += checked(machine, executor)
             if flat:
-                return [*said, *flatten(executor, "test")]
-            said += reconcile(executor)
-            said += executor.notes
-            for document in documents:
-                said += act(machine, executor, document)
-            if documents:
-                until = max(parse_iso(d["candle_close_time"]) for d in documents)
-                now = machine.now_ms()
-                for intent in expiries(book.account, until, now_ms=now, rules=executor.rules):
-                    said.append(executor.carry_out(intent))
+                said += flatten(executor, "test")
+            else:
+                said += reconcile(executor)
+                said += executor.notes
+                said += follow(machine, executor, documents)
         except BotCriptoError as error:
             said.append(f"{type(error).__name__}: {error}")
+        # what was built up step by step is what the file makes
+        assert book.account.state() == Account.load(book.ledger, settings).state()
+    return said
+
+
+def checked(machine, executor):
+    """Return what the check of live trading finds wrong."""
+    findings = live_check(
+        executor.book, executor.exchange, executor.settings,
+        who="test", now_ms=machine.now_ms(), environment=ENVIRONMENT,
+    )  # fmt: skip
+    return [text for ok, text in findings if not ok]
+
+
+def follow(machine, executor, documents):
+    """Carry out what signals ask for, and end what has lasted long enough."""
+    said = []
+    for document in documents:
+        said += act(machine, executor, document)
+    if documents:
+        until = max(parse_iso(d["candle_close_time"]) for d in documents)
+        account, now = executor.book.account, machine.now_ms()
+        for intent in expiries(account, until, now_ms=now, rules=executor.rules):
+            said.append(executor.carry_out(intent))
     return said
 
 

@@ -156,6 +156,7 @@ class World:
             MARKETS, OWN, PRICES, now_ms=server.now_ms, fee_asset=fee_asset
         )
         self.account = server.account
+        self.account.trade_lag_ms = self.rng.choice([0, 0, 0, 1500, 9000])
         # an order of the person's own, far from the market, that nobody else may touch
         self.account.place(
             {
@@ -205,6 +206,7 @@ class World:
         self.down = 0
         self.server.set_faults()
         self.account.plans.clear()
+        self.account.trade_lag_ms = 0
         self.unrest, self.skew_ms = 0, 0
         self.server.advance(30_000)
         self.account.continue_fills()
@@ -285,6 +287,8 @@ class World:
             if path == "POST order" and fault["when"] == "after" and rng.random() < 0.4:
                 fault |= rng.choice([{"hide_ms": 1200}, {"hide_ms": 4000}, {"hide_asks": 1}])
         skip, times = rng.choice([0, 0, 0, 1, 1, 3]), rng.choice([1, 1, 1, 2])
+        if path == "DELETE order":
+            times = rng.choice([1, 2, 8])
         return {"path": path, "skip": skip, "times": times} | fault
 
     def plan_of_fills(self):

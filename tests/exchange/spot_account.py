@@ -72,6 +72,7 @@ class SpotAccount:
         self.accepted: list[dict] = []
         self.violations: list[str] = []
         self.plans: deque[dict] = deque()
+        self.trade_lag_ms = 0  # queries show a trade that much later than its order
 
     # ---- what a test does -----------------------------------------------------------------
 
@@ -217,6 +218,7 @@ class SpotAccount:
             for trade in self.trades
             if trade["symbol"] == p["symbol"]
             and since <= trade["time"] <= until
+            and trade["time"] + self.trade_lag_ms <= self.now_ms()
             and str(trade["orderId"]) == p.get("orderId", str(trade["orderId"]))
             and trade["id"] >= int(p.get("fromId", 0))
             and trade["orderId"] not in unseen

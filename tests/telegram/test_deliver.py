@@ -76,6 +76,15 @@ def test_a_position_left_in_parts_tells_the_whole_result_at_the_end(world, serve
     assert "left BTC/USDT LONG at 50,000.00: -2.00 USDT" in server.texts()[2]
 
 
+def test_dust_that_no_market_takes_is_no_part_that_is_held(world, server):
+    world.run()
+    # a fee in the base currency leaves less than a step
+    opened = world.enter(quantity="0.02")
+    world.leave(opened, quantity="0.01999334", reason="horizon")
+    world.run()
+    assert "left BTC/USDT LONG at 50,500.00" in server.texts()[1]
+
+
 def test_live_and_paper_are_told_apart_and_an_action_is_told_once(world, server):
     world.run()
     world.settings["source"] = "exchange"

@@ -182,3 +182,26 @@ def test_source_name_is_the_exchange_only_for_the_exchange(tmp_path):
 
     assert name("source: exchange\nexchange: kraken") == "kraken"
     assert name("source: simulated\nexchange: kraken") == "simulated"
+
+
+@pytest.mark.parametrize("key", ["telegram_base_url", "exchange_base_url"])
+@pytest.mark.parametrize(
+    "value",
+    ["nowhere", "http://", "http:///bot", "http://[::1", "http://host:port", "http://host:99999",
+     "ftp://host", "http://user:word@host", "http://host/?a=b", "http://host/#x", "http://:80",
+     "http://ho st", "http://[not-an-address]"],
+)  # fmt: skip
+def test_an_address_that_is_none_is_an_error_of_the_configuration(tmp_path, key, value):
+    file = tmp_path / "config.yaml"
+    file.write_text("")
+    with pytest.raises(ConfigError, match=key):
+        load_settings(file, {}, {key: value})
+
+
+@pytest.mark.parametrize(
+    "value", ["", None, "http://127.0.0.1:8081", "https://[::1]:8081/bot", "https://api.example"]
+)
+def test_an_address_is_taken(tmp_path, value):
+    file = tmp_path / "config.yaml"
+    file.write_text("")
+    assert load_settings(file, {}, {"telegram_base_url": value}).telegram_base_url == (value or "")

@@ -36,6 +36,11 @@ def test_a_switch_says_who_when_and_why(tmp_path, on, off, read, name, past):
     assert list(folder.iterdir()) == []
 
 
+def test_without_a_reason_the_sentence_ends(tmp_path):
+    control.kill(tmp_path, "eva", "", 0)
+    assert control.killed(tmp_path) == "killed by eva at 1970-01-01T00:00:00Z"
+
+
 def test_the_switches_are_apart(tmp_path):
     control.kill(tmp_path, "ana", "a", NOW_MS)
     assert control.paused(tmp_path) is None

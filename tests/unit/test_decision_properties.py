@@ -117,7 +117,7 @@ risks = st.one_of(
         account=st.sampled_from(["paper", "live"]),
         equity=st.one_of(st.floats(1, 1e6), st.floats(-1, 1), st.sampled_from(NO_NUMBER)),
         position=st.one_of(sides, st.just("BOTH")),
-        symbol_exposure=st.one_of(st.floats(0, 1.2), number),
+        symbol_exposure=st.one_of(st.floats(0, 1.6), number),
         correlated_exposure=st.one_of(st.floats(0, 1.2), number),
         total_exposure=st.one_of(st.floats(0, 1.2), number),
         daily_drawdown=st.one_of(st.floats(0, 0.04), number),
@@ -237,7 +237,7 @@ def test_the_examples_reach_both_sides_and_every_gate():
     seen = Counter()
 
     @given(cases())
-    @settings(max_examples=450, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=900, deadline=None, database=None, derandomize=True)
     def count(case):
         decision = decide(*case)
         seen[decision.side] += 1

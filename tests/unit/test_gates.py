@@ -67,10 +67,10 @@ def failed(decision):
         ({"tail_loss": 0.025}, "tail_loss", "MAX_TAIL_LOSS 0.02: it would take 0.005 less"),
         ({"consecutive_losses": 7}, "consecutive_losses", "7 trades in a row were lost"),
         (
-            {"position": LONG, "symbol_exposure": 1.02},
+            {"position": LONG, "symbol_exposure": 1.27},
             "symbol_exposure",
-            "the LONG position is kept but not renewed: its exposure 1.02 is above "
-            "MAX_POSITION_SIZE 1: it would take 0.02 less",
+            "the LONG position is kept but not renewed: its exposure 1.27 is above "
+            "1.25 x MAX_POSITION_SIZE, that is 1.25: it would take 0.02 less",
         ),
         (
             {"correlated_exposure": 0.999},
@@ -111,7 +111,7 @@ def test_at_these_limits_entries_end(change, gate):
     ("change", "gate"),
     [
         ({"tail_loss": 0.02}, "tail_loss"),
-        ({"position": LONG, "symbol_exposure": 1.0}, "symbol_exposure"),
+        ({"position": LONG, "symbol_exposure": 1.25}, "symbol_exposure"),
         ({"cooldown_minutes": 0.0}, "cooldown"),
         ({"total_exposure": 0.995}, "total_exposure"),
         ({"correlated_exposure": 0.995}, "correlated_exposure"),

@@ -256,3 +256,12 @@ def test_the_risk_state_behind_a_signal_is_kept_by_its_hash(tmp_path):
         with pytest.raises(DataError, match="no risk state"):
             journal.risk_state("0" * 64)
         assert journal.check() == []
+
+
+def test_a_candle_of_the_future_does_not_hide_the_present_one(journal):
+    present, future = document(), document(candle_close_ms=CLOSE_MS + 1000 * STEP)
+    journal.append(present)
+    journal.append(future)
+    assert journal.latest(BTC) == future
+    assert journal.latest(BTC, CLOSE_MS) == present
+    assert journal.latest(BTC, CLOSE_MS - 1) is None

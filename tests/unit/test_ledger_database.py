@@ -463,3 +463,10 @@ def test_migrations_only_add():
             assert words[0] == "CREATE" or "NOT NULL" not in statement.upper()
     versions = [version for version, _ in store.MIGRATIONS]
     assert versions == sorted(set(versions))
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_folder_in_its_place_is_named(tmp_path, readonly):
+    (tmp_path / "paper.db").mkdir()
+    with pytest.raises(LedgerError, match=r"paper\.db: it is a folder"):
+        Ledger.open(tmp_path / "paper.db", readonly=readonly)

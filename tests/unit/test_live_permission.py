@@ -17,8 +17,9 @@ SETTINGS = {
     "as_of": "",
 }
 MODES = (False, None, "true", 1, True)
-VARIABLES = (None, "", "false", "no", "0", "True ", "true")
-TOKENS = (None, "", "yes", CONFIRMATION.lower(), CONFIRMATION + "!", f" {CONFIRMATION} ")
+VARIABLES = (None, "", "false", "no", "0", "1", "yes", "on", "True ", "true")
+SPACED = (f"{CONFIRMATION} ", f" {CONFIRMATION}", CONFIRMATION.replace("_", " "))
+TOKENS = (None, "", "yes", CONFIRMATION.lower(), CONFIRMATION + "!", *SPACED)
 
 
 def environment(variable, token):
@@ -38,7 +39,7 @@ def test_both_switches_allow_live_trading():
 )
 def test_any_other_combination_refuses(mode, variable, token):
     right_mode = mode is True and variable in (None, "true", "True ")
-    right_token = (token or "").strip() == CONFIRMATION
+    right_token = token == CONFIRMATION
     given = environment(variable, token)
     reason = refusal(SETTINGS | {"live_mode": mode}, given)
     assert (reason is None) == (right_mode and right_token)
@@ -82,3 +83,19 @@ def test_a_credential_that_cannot_be_read_refuses(tmp_path):
 def test_a_wrong_token_is_not_shown():
     reason = refusal(SETTINGS, environment(None, "hunter2-hunter2"))
     assert "hunter2" not in reason
+
+
+@pytest.mark.parametrize("token", SPACED)
+def test_a_blank_in_the_token_of_the_credentials_folder_refuses(tmp_path, token):
+    (tmp_path / "LIVE_CONFIRM_TOKEN").write_text(token + "\n")
+    assert "not the confirmation" in refusal(SETTINGS, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+
+def test_live_mode_of_the_environment_file_counts_at_this_moment(tmp_path):
+    file = tmp_path / "env"
+    given = {"BOT_CRIPTO_ENV_FILE": str(file), "LIVE_CONFIRM_TOKEN": CONFIRMATION}
+    for text, allowed in (("true", True), ("false", False), ("1", False), ("", False)):
+        file.write_text(f"LIVE_MODE={text}\n")
+        assert (refusal(SETTINGS, given) is None) == allowed
+    file.write_text("nonsense\n")
+    assert "cannot be read" in refusal(SETTINGS, given)

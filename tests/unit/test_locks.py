@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -60,3 +61,12 @@ def test_jobs_of_one_run_share_their_lock(tmp_path):
     with job_lock(tmp_path, "retrain"), job_lock(tmp_path, "retrain"):
         assert run.fileno() >= 0
     run.close()
+
+
+def test_a_full_disk_does_not_keep_a_run_from_its_lock(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with lock_run(tmp_path, "execute", 0), pytest.raises(BusyError, match="unknown process"):
+        lock_run(tmp_path, "execute", 0)

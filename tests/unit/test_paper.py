@@ -501,7 +501,7 @@ def test_loading_reads_the_marks_that_trades_need_and_no_others(monkeypatch):
     book = play(SETTINGS, candles, signals)
     monkeypatch.setattr("bot_cripto.execution.account._RECENT_MS", 0)
     assert len(book.account.trades) > 20
-    assert len(book.ledger.marks_before_fills()) < len(book.ledger.marks()) / 1.5
+    assert len(book.ledger.marks_before_entries()) < len(book.ledger.marks()) / 1.5
     assert Account.load(book.ledger, SETTINGS).state() == book.account.state()
 
 

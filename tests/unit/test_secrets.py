@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import pickle
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -77,3 +78,23 @@ def test_logs_are_redacted_with_arguments_and_tracebacks():
         logger.exception("failed")
     logged = stream.getvalue()
     assert "hunter2" not in logged and logged.count("***") == 2 and "Traceback" in logged
+
+
+def test_a_secret_is_hidden_in_a_url_and_in_json_too():
+    secret = Secret('p+a/s=s "wörd"')
+    for shape in (quote(secret.reveal(), safe=""), quote_plus(secret.reveal()),
+                  json.dumps(secret.reveal()), repr(secret.reveal().encode())):  # fmt: skip
+        assert redact(f"before {shape} after").count("***") == 1, shape
+    assert "wörd" not in redact(json.dumps(secret.reveal(), ensure_ascii=False))
+
+
+def test_a_log_record_that_cannot_be_formatted_harms_nobody_and_shows_nothing():
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(RedactingFilter())
+    logger = logging.Logger("test_secrets_malformed")
+    logger.addHandler(handler)
+    secret = Secret("hunter3-hunter3")
+    logger.warning("%d of %s", "none", secret.reveal())
+    logger.warning("with the stack of %s", secret.reveal(), stack_info=True)
+    assert "hunter3" not in stream.getvalue() and stream.getvalue().count("***") >= 2

@@ -17,6 +17,14 @@ NOW = "2024-06-03T12:00:30Z"
 # enough candles for every kind of model, few enough to train in seconds
 SMALL = ("history_days=20", "training={rounds: 15, min_rows: 3000}", "simulated={edge: 0.5}")
 
+# what lets many signals of that market pass every gate
+MANY_TRADES = (
+    *("prob_min=0.52", "min_expected_return=0", "allow_range=true", "risk_max=1"),
+    *("fees_bps=0.1", "spread_bps=0", "slippage_bps=0.1", "kelly_fraction=1"),
+    *("max_daily_drawdown=1", "max_weekly_drawdown=1", "max_consecutive_losses=100"),
+    *("risk_cooldown_minutes=0", "max_outside_share=1", "max_position_size=0.5"),
+)
+
 
 def later(candles: int, now: str = NOW) -> str:
     """Return the moment that many five-minute candles after `now`."""
@@ -53,6 +61,7 @@ class Lab:
     checkout: Path = ROOT
     settings: tuple[str, ...] = SMALL
     environment: dict[str, str] = field(default_factory=dict)
+    held_at: int = 0
 
     def env(self, now: str = NOW) -> dict[str, str]:
         inherited = {
@@ -71,6 +80,8 @@ class Lab:
 
     def command(self, target: str, *options: str, settings: tuple[str, ...] = ()) -> list[str]:
         command = [sys.executable, "-m", "snakemake", target, *options]
+        if not (self.settings or settings):
+            return command
         merged = dict(item.split("=", 1) for item in (*self.settings, *settings))
         return [*command, "--config", *(f"{name}={value}" for name, value in merged.items())]
 
@@ -100,6 +111,35 @@ class Lab:
             text=True,
             start_new_session=True,
         )
+
+    def cli(self, *words: str, now: str = NOW, cwd: Path | None = None, answer: str = "") -> Ran:
+        """Run a command of the command line; its settings come from file and environment."""
+        done = subprocess.run(
+            [sys.executable, "-m", "bot_cripto.cli", *words],
+            env=self.env(now),
+            cwd=cwd or self.checkout,
+            input=answer,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout)
+
+    def cycle(self, candle: int) -> str:
+        """Make the signal of a candle and act on it, as the inference unit does."""
+        ran = self.run(now=later(candle))
+        assert ran.code == 0, ran.output
+        done = self.cli("execute", now=later(candle))
+        assert done.code == 0, done.output
+        return done.output
+
+    def positions(self, candle: int) -> list[dict]:
+        """The positions that `bot-cripto portfolio` shows."""
+        shown = self.cli("portfolio", "--json", now=later(candle))
+        assert shown.code == 0, shown.output
+        return json.loads(shown.output)["positions"]
 
     def signal(self, symbol: str | None = None) -> dict:
         folder = self.state / "logs"

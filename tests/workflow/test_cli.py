@@ -5,24 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from laboratory import NOW, Lab, later
-
-
-def bot_cripto(lab: Lab, *words: str, now: str = NOW, cwd: Path | None = None):
-    """Run a command of the command line; settings come from the environment alone."""
-    return subprocess.run(
-        [sys.executable, "-m", "bot_cripto.cli", *words],
-        env=lab.env(now),
-        cwd=cwd or lab.checkout,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+from laboratory import later
 
 
 def test_the_pipeline_by_hand_from_an_empty_state(empty_lab, tmp_path):
@@ -30,8 +15,8 @@ def test_the_pipeline_by_hand_from_an_empty_state(empty_lab, tmp_path):
     empty_lab.environment["HISTORY_DAYS"] = "50"
     steps = ["fetch --days 30", "features", "train-trend", "train-return", "train-risk"]
     for step in [*steps, "run-inference"]:
-        ran = bot_cripto(empty_lab, *step.split(), cwd=tmp_path)
-        assert ran.returncode == 0, f"{step}: {ran.stdout}"
+        ran = empty_lab.cli(*step.split(), cwd=tmp_path)
+        assert ran.code == 0, f"{step}: {ran.output}"
     document = empty_lab.signal()
     assert document["prob_up"] is not None
     champion = json.loads((empty_lab.state / "models/champion/BTC_USDT.json").read_text())
@@ -39,41 +24,41 @@ def test_the_pipeline_by_hand_from_an_empty_state(empty_lab, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"state"}, "nothing where they stand"
 
     before = champion["kinds"]
-    assert bot_cripto(empty_lab, "train-trend", now=later(300)).returncode == 0
+    assert empty_lab.cli("train-trend", now=later(300)).code == 0
     champion = json.loads((empty_lab.state / "models/champion/BTC_USDT.json").read_text())
     assert champion["kinds"] == before, "a kind that is in use is left to retrain"
     versions = list((empty_lab.state / "models/trend/BTC_USDT").iterdir())
     assert len(versions) == 2
 
-    ran = bot_cripto(empty_lab, "backtest", "--folds", "3")
-    assert ran.returncode == 0, ran.stdout
+    ran = empty_lab.cli("backtest", "--folds", "3")
+    assert ran.code == 0, ran.output
     report = json.loads((empty_lab.state / "logs/reports/BTC_USDT/forecasts.json").read_text())
     assert report["folds"] == 3 and len(report["by_fold"]) == 3
     low, high = report["intervals"]["auc"]
     assert 0.5 < low < report["auc"] < high
-    assert report["verdict"] in ran.stdout and "not simulated" in ran.stdout
+    assert report["verdict"] in ran.output and "not simulated" in ran.output
 
 
 def test_a_dry_run_does_nothing(lab):
-    ran = bot_cripto(lab, "run-inference", "--dry-run", now=later(1))
-    assert ran.returncode == 0 and "dry-run" in ran.stdout
+    ran = lab.cli("run-inference", "--dry-run", now=later(1))
+    assert ran.code == 0 and "dry-run" in ran.output
     assert lab.signal()["candle_close_time"] == "2024-06-03T12:00:00Z"
 
 
 @pytest.mark.parametrize(("language", "word"), [("en", "Gates"), ("es", "Motivo")])
 def test_explain_and_info_are_for_people(lab, language, word):
-    ran = bot_cripto(lab, "explain", "--lang", language)
-    assert ran.returncode == 0 and word in ran.stdout
-    assert "SIMUL" in ran.stdout
+    ran = lab.cli("explain", "--lang", language)
+    assert ran.code == 0 and word in ran.output
+    assert "SIMUL" in ran.output
     for gate in lab.signal()["gates"]:
-        assert gate["name"] in ran.stdout
-    assert lab.signal()["decision"] in bot_cripto(lab, "info").stdout
+        assert gate["name"] in ran.output
+    assert lab.signal()["decision"] in lab.cli("info").output
 
 
 def test_explain_without_a_signal_says_what_to_do(empty_lab):
-    ran = bot_cripto(empty_lab, "explain")
-    assert ran.returncode == 1 and "snakemake signal" in ran.stdout
-    assert "Traceback" not in ran.stdout
+    ran = empty_lab.cli("explain")
+    assert ran.code == 1 and "snakemake signal" in ran.output
+    assert "Traceback" not in ran.output
 
 
 @pytest.mark.parametrize(
@@ -88,26 +73,26 @@ def test_drift_of_a_history(lab, tmp_path, metrics, code, word):
     history = tmp_path / "history.json"
     entries = [{"ts": 1_700_000_000 + i, "metric": m} for i, m in enumerate(metrics)]
     history.write_text(json.dumps(entries))
-    ran = bot_cripto(lab, "detect-drift", "--history-file", str(history))
-    assert (ran.returncode, word in ran.stdout) == (code, True)
+    ran = lab.cli("detect-drift", "--history-file", str(history))
+    assert (ran.code, word in ran.output) == (code, True)
 
 
 def test_a_history_that_cannot_be_read_is_a_failure(lab, tmp_path):
-    ran = bot_cripto(lab, "detect-drift", "--history-file", str(tmp_path / "none.json"))
-    assert ran.returncode == 1 and "none.json" in ran.stdout
+    ran = lab.cli("detect-drift", "--history-file", str(tmp_path / "none.json"))
+    assert ran.code == 1 and "none.json" in ran.output
 
 
 @pytest.mark.parametrize("words", [["fetch"], ["fetch", "--days", "many"], ["dance"], []])
 def test_wrong_usage_exits_2(lab, words):
-    assert bot_cripto(lab, *words).returncode == 2
+    assert lab.cli(*words).code == 2
 
 
 def test_a_faulty_setting_exits_2_everywhere(lab):
     lab.environment["PROB_MIN"] = "7"
     for words in (["run-inference"], ["info"], ["explain"]):
-        ran = bot_cripto(lab, *words)
-        assert ran.returncode == 2, ran.stdout
-        assert "PROB_MIN" in ran.stdout
+        ran = lab.cli(*words)
+        assert ran.code == 2, ran.output
+        assert "PROB_MIN" in ran.output
 
 
 def test_lint_and_graph(lab):

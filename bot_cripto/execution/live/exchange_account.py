@@ -135,7 +135,9 @@ class ExchangeAccount:
             As for the class.
         """
         names = ("EXCHANGE_API_KEY", "EXCHANGE_API_SECRET", "EXCHANGE_API_PASSWORD")
-        return cls(settings, *(read_secret(name) for name in names), **options)
+        environment = options.get("environment")
+        given = os.environ if environment is None else environment()
+        return cls(settings, *(read_secret(name, given) for name in names), **options)
 
     def __repr__(self) -> str:
         return f"ExchangeAccount({self.name})"

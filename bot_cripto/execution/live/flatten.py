@@ -54,7 +54,18 @@ def flatten(executor: Executor, who: str, reason: str = "") -> list[str]:
             said += _cancel_unknown(executor, symbol)
         except LiveError as error:
             said.append(f"{symbol}: {error}; call it again")
+            executor.failures.append(said[-1])
     return said + _remains(executor, symbols)
+
+
+def is_finished(executor: Executor) -> bool:
+    """Return whether nothing is held that can be sold, and no order is open."""
+    positions = executor.book.account.positions
+    held = any(
+        executor.rules[symbol].too_small(position.quantity, executor.price(symbol)) is None
+        for symbol, position in positions.items()
+    )
+    return not held and not executor.orders.pending()
 
 
 def _wish(executor: Executor, symbol: str) -> Intent:

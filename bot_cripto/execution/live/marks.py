@@ -18,7 +18,7 @@ def bring_up(
     """Mark the account at every candle since its last mark, with what it held by then.
 
     A fill that became known late, of a candle that is marked already, changes its mark and those
-    after it: all are made again.
+    after it: all are made again. So they are where they have been lost.
 
     Parameters
     ----------
@@ -35,27 +35,28 @@ def bring_up(
     DataError
         A symbol is held whose price is not known.
     """
-    last = book.account.last_mark
-    if last is not None and last.candle_ms >= close_ms:
-        return
+    ledger, last = book.ledger, book.account.last_mark
     step = timeframe_ms(settings["timeframe"])
+    fills = sorted(ledger.fills(), key=lambda fill: known_from(fill, step))
     if last is None:
-        book.add(mark_of(book.account, close_ms))
+        if any(known_from(fill, step) <= close_ms for fill in fills):
+            _make_again(book, settings, read_closes, close_ms)
+        else:
+            book.add(mark_of(Account.of(settings), close_ms))
         return
-    ledger = book.ledger
     account = Account.of(settings)
     entries: list[Entry] = [*ledger.intents(), *ledger.order_events()]
     for entry in entries:
         account.apply(entry)
-    fills = sorted(ledger.fills(), key=lambda fill: known_from(fill, step))
     known = [fill for fill in fills if known_from(fill, step) <= last.candle_ms]
     for fill in known:
         account.apply(fill)
     names = dict.fromkeys([*account.symbols, *(fill.symbol for fill in fills)])
     account.last_price.update(last_closes(read_closes, names, last.candle_ms, step))
     if mark_of(account, last.candle_ms) != last:
-        _, marks, _ = replay(ledger, settings, read_closes, last.candle_ms)
-        ledger.replace_marks(marks)
+        _make_again(book, settings, read_closes, last.candle_ms)
+    if last.candle_ms >= close_ms:
+        return
     closes = closes_by_candle(read_closes, names, (last.candle_ms + step, close_ms), step)
     place = len(known)
     with book.transaction():
@@ -65,3 +66,15 @@ def bring_up(
                 place += 1
             account.last_price.update(closes.get(candle_ms, {}))
             book.add(mark_of(account, candle_ms))
+
+
+def _make_again(
+    book: Book, settings: Mapping[str, Any], read_closes: ReadCloses, until_ms: int
+) -> None:
+    """Replace all marks up to a candle's close by those that the fills lead to."""
+    _, marks, _ = replay(book.ledger, settings, read_closes, until_ms)
+    book.ledger.replace_marks(marks)
+    # what each trade was of equity follows from the marks
+    prices = book.account.last_price
+    book.account = Account.load(book.ledger, settings)
+    book.account.last_price = prices

@@ -154,8 +154,11 @@ class Orders:
         kind: str = MARKET,
         price: Decimal | None = None,
         trigger: Decimal | None = None,
+        barred: Callable[[], str | None] | None = None,
     ) -> Sent:
         """Send the next attempt of an intent, once, and find out what became of it.
+
+        Where `barred` gives a reason at the last moment the attempt is REJECTED and not sent.
 
         Raises
         ------
@@ -169,6 +172,9 @@ class Orders:
         self.note(client_id, intent, PLANNED, detail=f"{kind} {intent.side} {quantity:f}")
         # after this moment of its own clock the exchange refuses the request
         until = timestamp + self.exchange.recv_window_ms
+        reason = None if barred is None else barred()
+        if reason is not None:
+            return Sent(self.note(client_id, intent, REJECTED, detail=reason))
         self.note(client_id, intent, SENDING, detail=f"valid until {until}")
         try:
             order = self.exchange.send_order(

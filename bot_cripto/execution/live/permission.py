@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot_cripto.clock import AS_OF_VARIABLE
+from bot_cripto.config.load import ENV_FILE_VARIABLE, read_env_file
 from bot_cripto.errors import ConfigError
 from bot_cripto.secrets import read_secret
 
@@ -14,8 +15,6 @@ CONFIRMATION = "I_UNDERSTAND_LIVE_TRADING"
 
 EXCHANGES = ("binance", "binanceus")
 """Exchanges whose order protocol is known: how a lost reply is resolved depends on it."""
-
-_TRUE = ("true", "1", "yes", "on")
 
 
 def refusal(settings: Mapping[str, Any], environment: Mapping[str, str]) -> str | None:
@@ -26,8 +25,9 @@ def refusal(settings: Mapping[str, Any], environment: Mapping[str, str]) -> str 
     settings : mapping
         Effective settings (`config.load.effective`).
     environment : mapping
-        The environment variables of this moment; a variable ``LIVE_MODE`` in it has to agree
-        with the settings, so that turning it off takes effect at the next order.
+        The environment variables of this moment; a variable ``LIVE_MODE``, in it or in the
+        environment file that it names, has to be ``true`` as well, so that turning it off takes
+        effect at the next order.
 
     Returns
     -------
@@ -36,10 +36,14 @@ def refusal(settings: Mapping[str, Any], environment: Mapping[str, str]) -> str 
     """
     if settings.get("live_mode") is not True:
         return "live trading is off: LIVE_MODE is not true"
-    if "LIVE_MODE" in environment and environment["LIVE_MODE"].strip().lower() not in _TRUE:
+    try:
+        mode = _mode(environment)
+    except ConfigError as error:
+        return f"live trading is refused: LIVE_MODE cannot be read ({error})"
+    if mode is not None and mode.strip().lower() != "true":
         return "live trading is off: LIVE_MODE in the environment is not true"
     try:
-        token = read_secret("LIVE_CONFIRM_TOKEN", environment).reveal()
+        token = read_secret("LIVE_CONFIRM_TOKEN", environment, exact=True).reveal()
     except ConfigError as error:
         return f"live trading is refused: LIVE_CONFIRM_TOKEN cannot be read ({error})"
     if token != CONFIRMATION:
@@ -60,6 +64,14 @@ def refusal(settings: Mapping[str, Any], environment: Mapping[str, str]) -> str 
             "orders are for spot alone in this release; margin and swap trade on paper"
         )
     return None
+
+
+def _mode(environment: Mapping[str, str]) -> str | None:
+    """Return LIVE_MODE as the environment or its file has it now; None: it is set in neither."""
+    if "LIVE_MODE" in environment:
+        return environment["LIVE_MODE"]
+    file = environment.get(ENV_FILE_VARIABLE)
+    return read_env_file(file).get("LIVE_MODE") if file else None
 
 
 def require_live(settings: Mapping[str, Any], environment: Mapping[str, str]) -> None:

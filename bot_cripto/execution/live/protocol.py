@@ -50,6 +50,8 @@ class Executor:
         Effective settings.
     rules : mapping of str to MarketRules
         Of every symbol that is traded or held.
+    barred : callable
+        Returns why no entry may be sent at this moment, or None; asked right before each.
     sleep : callable
         Waiting, in seconds.
     now_ms : callable
@@ -63,6 +65,8 @@ class Executor:
         The stops of the positions.
     notes : list of str
         What `reconcile` found to be done and did.
+    failures : list of str
+        What `settle` and `resume` could not do, and left to the next run.
     """
 
     def __init__(
@@ -72,12 +76,15 @@ class Executor:
         settings: Mapping[str, Any],
         rules: Mapping[str, MarketRules],
         *,
+        barred: Callable[[], str | None] = lambda: None,
         sleep: Callable[[float], object] = time.sleep,
         now_ms: Callable[[], int] = clock.system_ms,
     ) -> None:
         self.book, self.exchange, self.settings, self.rules = book, exchange, settings, rules
         self.sleep, self.now_ms = sleep, now_ms
+        self.barred = barred
         self.notes: list[str] = []
+        self.failures: list[str] = []
         self.orders = Orders(book, exchange, sleep=sleep, now_ms=now_ms)
         self.protection = Protection(self)
 
@@ -145,6 +152,7 @@ class Executor:
                     said.append(text)
             except LiveError as error:
                 said.append(f"{symbol}: goes on in the next run: {error}")
+                self.failures.append(said[-1])
         return said
 
     def settle(self) -> list[str]:
@@ -158,6 +166,7 @@ class Executor:
                 said += self._settle_one(event, intent)
             except LiveError as error:
                 said.append(f"{intent.symbol}: order {event.client_id}: {error}")
+                self.failures.append(said[-1])
         return said
 
     def protect(self, symbol: str) -> str | None:
@@ -227,8 +236,9 @@ class Executor:
         `until_ms` is the moment after which nothing more is sent.
         """
         unknown = 0
+        barred = self.barred if intent.kind == OPEN else None
         for attempt in range(ATTEMPTS):
-            sent = self.orders.place(intent, quantity, **order)
+            sent = self.orders.place(intent, quantity, barred=barred, **order)
             if sent.event.state != REJECTED or attempt + 1 == ATTEMPTS:
                 break
             cause, wait = sent.cause, 0.0
@@ -239,6 +249,8 @@ class Executor:
             elif isinstance(cause, Refused):
                 if cause.kind != CLOCK:
                     break
+            elif cause is None:
+                break
             else:
                 unknown += 1
                 if unknown > 1:

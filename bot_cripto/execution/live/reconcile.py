@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from bot_cripto.errors import ConfigError
 from bot_cripto.execution.live import mismatches
+from bot_cripto.execution.live.errors import LiveError
 from bot_cripto.execution.live.limits import DAY_MS
 from bot_cripto.execution.live.protocol import Executor
 from bot_cripto.execution.live.replies import Balance, Order
@@ -52,15 +53,23 @@ def reconcile(executor: Executor) -> list[str]:
     Raises
     ------
     LiveError
-        The exchange could not be asked.
+        The exchange could not be asked. What fails for one symbol alone is put into the
+        executor's `failures`, and keeps no other from its closes and stops.
     ConfigError
         A stop or close is needed and real orders are not allowed.
     """
+    # where nothing answers this is known now, and not after every symbol has been tried
+    executor.exchange.server_ms()
     executor.notes.extend(executor.settle())
     found: dict[str, str] = {}
     symbols = sorted({*executor.settings["symbols"], *executor.symbols()} & set(executor.rules))
     for symbol in symbols:
-        found |= _orders(executor, symbol)
+        try:
+            found |= _orders(executor, symbol)
+        except LiveError as error:
+            executor.notes.append(f"{symbol}: not compared with the exchange: {error}")
+            executor.failures.append(executor.notes[-1])
+            found |= _as_before(executor, symbol)
     found |= _balances(executor, symbols)
     for event, intent in executor.orders.pending():
         if not event.exchange_id:
@@ -169,6 +178,16 @@ def _orders(executor: Executor, symbol: str) -> dict[str, str]:
     return found
 
 
+def _as_before(executor: Executor, symbol: str) -> dict[str, str]:
+    """Return the mismatches of orders that hold for a symbol which cannot be looked at now."""
+    known = mismatches.open_mismatches(executor.book.ledger)
+    return {
+        key: sentence
+        for key, sentence in known.items()
+        if key.startswith("order:") and sentence.startswith(f"{symbol}:")
+    }
+
+
 def _differs(order: Order, filled: Decimal, state: str) -> bool:
     """Whether the exchange tells more of an order than the ledger, e.g. after a refusal."""
     return order.filled != filled or (order.state == WORKING) != (state == WORKING)
@@ -185,7 +204,8 @@ def _balances(executor: Executor, symbols: list[str]) -> dict[str, str]:
             base = symbol.split("/")[0]
             found[f"balance:{symbol}"] = (
                 f"{symbol}: the ledger holds {quantity:f} {base} and the account has {total:f}; "
-                f"if you sold or moved it, run `bot-cripto live accept {symbol}`"
+                "if you sold or moved it, run: "
+                f'bot-cripto live accept --symbol {symbol} --reason "..."'
             )
     return found
 

@@ -23,6 +23,7 @@ def make_executor(
     markets_dir: Path | None,
     exchange: ExchangeAccount | None = None,
     environment: Callable[[], Mapping[str, str]] | None = None,
+    barred: Callable[[], str | None] = lambda: None,
     sleep: Callable[[float], object] = time.sleep,
     now_ms: Callable[[], int] = clock.system_ms,
 ) -> Executor:
@@ -40,7 +41,7 @@ def make_executor(
         Default: the one whose key the environment holds.
     environment : callable, optional
         Returns the environment variables of that moment; default: the process's.
-    sleep, now_ms : callable
+    barred, sleep, now_ms : callable
         As for `Executor`.
 
     Raises
@@ -62,4 +63,4 @@ def make_executor(
     }
     symbols = sorted({*settings["symbols"], *book.account.positions, *ordered})
     rules = {name: of_ccxt(market) for name, market in exchange.describe(symbols).items()}
-    return Executor(book, exchange, settings, rules, sleep=sleep, now_ms=now_ms)
+    return Executor(book, exchange, settings, rules, barred=barred, sleep=sleep, now_ms=now_ms)
