@@ -98,20 +98,20 @@ def _between(least: int, most: int) -> Callable[[str], int]:
 
 
 def _target(given: argparse.Namespace) -> int:
-    from bot_cripto.runner import run_target
+    from bot_cripto.workflow.runner import run_target
 
     return run_target(TARGETS[given.command][0], dry_run=given.dry_run)
 
 
 def _fetch(given: argparse.Namespace) -> int:
-    from bot_cripto.runner import run_target
+    from bot_cripto.workflow.runner import run_target
 
     days = {"history_days": str(given.days)}
     return run_target("fetch", overrides=days, dry_run=given.dry_run)
 
 
 def _backtest(given: argparse.Namespace) -> int:
-    from bot_cripto.runner import run_target
+    from bot_cripto.workflow.runner import run_target
 
     code = run_target("evaluate", overrides={"folds": str(given.folds)}, dry_run=given.dry_run)
     if code == EXIT_OK and not given.dry_run:

@@ -150,7 +150,7 @@ def _rebuild(given: argparse.Namespace) -> int:
 
 
 def _backup(given: argparse.Namespace) -> int:
-    from bot_cripto.backup import backup
+    from bot_cripto.saving.backup import backup
 
     file = given.file.absolute()
     _say([f"saved to {file}", *backup(_here()[0], file, ROOT).summary()])
@@ -158,7 +158,7 @@ def _backup(given: argparse.Namespace) -> int:
 
 
 def _restore(given: argparse.Namespace) -> int:
-    from bot_cripto.restore import restore
+    from bot_cripto.saving.restore import restore
 
     _say(restore(_here()[0], given.file.absolute(), ROOT, force=given.force))
     return EXIT_OK

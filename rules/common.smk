@@ -14,14 +14,13 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 # Snakemake imports pandas (0.6 s) wherever it is installed, in case a param is a DataFrame.
 sys.modules.setdefault("pandas", None)
 
-from bot_cripto import clock, runs
+from bot_cripto import clock
 from bot_cripto.checkout import standing
 from bot_cripto.config import effective, load_settings
 from bot_cripto.decision.thresholds import POLICY_KEYS
 from bot_cripto.errors import ConfigError
 from bot_cripto.execution.desk import STATE_KEYS
 from bot_cripto.execution.live.permission import require_live
-from bot_cripto.failures import publish_config_failure
 from bot_cripto.layout import Layout
 from bot_cripto.ledger import control
 from bot_cripto.market.exchange_loader import check_exchange_id
@@ -29,6 +28,8 @@ from bot_cripto.models.champion import champion_path
 from bot_cripto.provenance import canonical_json, code_sha256, git_commit
 from bot_cripto.symbols import symbol_to_path
 from bot_cripto.timeframes import candle_id, last_close
+from bot_cripto.workflow import runs
+from bot_cripto.workflow.failures import publish_config_failure
 
 ROOT = Path(workflow.basedir)
 SCRIPTS = ROOT / "scripts"

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from bot_cripto import atomic, clock
-from bot_cripto.jobs import job
 from bot_cripto.layout import Layout
 from bot_cripto.models.champion import promote, read_champion
 from bot_cripto.models.forecast import Subject
 from bot_cripto.models.record import read_record
 from bot_cripto.symbols import symbol_from_path
+from bot_cripto.workflow.jobs import job
 
 log = logging.getLogger("bot_cripto")
 

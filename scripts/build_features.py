@@ -12,11 +12,11 @@ from bot_cripto import atomic
 from bot_cripto.errors import BotCriptoError
 from bot_cripto.features import catalogue
 from bot_cripto.frames import columns_sha256, write_columns
-from bot_cripto.jobs import job
 from bot_cripto.layout import Layout
 from bot_cripto.market.candles import Candles
 from bot_cripto.market.live_window import read_window
 from bot_cripto.symbols import symbol_to_path
+from bot_cripto.workflow.jobs import job
 
 
 def features_of(candles: Candles, timeframe: str) -> dict[str, Any]:

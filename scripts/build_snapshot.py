@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from bot_cripto import atomic
-from bot_cripto.jobs import job
 from bot_cripto.layout import Layout
 from bot_cripto.market.gaps import to_grid
 from bot_cripto.market.store import CandleStore
@@ -19,6 +18,7 @@ from bot_cripto.models.snapshot import build_snapshot as snapshot_of
 from bot_cripto.models.snapshot import write_snapshot
 from bot_cripto.symbols import symbol_from_path
 from bot_cripto.timeframes import TIMEFRAMES, parse_candle_id, timeframe_ms
+from bot_cripto.workflow.jobs import job
 
 
 def build_snapshot(

@@ -10,13 +10,13 @@ import numpy as np
 
 from bot_cripto import atomic, metrics
 from bot_cripto.errors import DataError
-from bot_cripto.jobs import job
 from bot_cripto.layout import Layout
 from bot_cripto.models import walk_forward
 from bot_cripto.models.settings import TrainingSettings
 from bot_cripto.models.snapshot import Snapshot, read_snapshot, training_data
 from bot_cripto.symbols import symbol_from_path
 from bot_cripto.timeframes import iso
+from bot_cripto.workflow.jobs import job
 
 log = logging.getLogger("bot_cripto")
 

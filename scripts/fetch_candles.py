@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from bot_cripto import atomic
-from bot_cripto.jobs import job
 from bot_cripto.layout import Layout
 from bot_cripto.market.candles import empty
 from bot_cripto.market.download import download
@@ -17,6 +16,7 @@ from bot_cripto.market.gaps import to_grid
 from bot_cripto.market.live_window import window_start, write_window
 from bot_cripto.symbols import symbol_to_path
 from bot_cripto.timeframes import parse_candle_id
+from bot_cripto.workflow.jobs import job
 
 
 def fetch_candles(layout: Layout, settings: dict[str, Any], candle: str) -> None:

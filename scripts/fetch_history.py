@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from bot_cripto import atomic
-from bot_cripto.jobs import job
 from bot_cripto.layout import Layout
 from bot_cripto.market.download import download
 from bot_cripto.symbols import symbol_to_path
 from bot_cripto.timeframes import TIMEFRAMES, parse_candle_id
+from bot_cripto.workflow.jobs import job
 
 
 def fetch_history(layout: Layout, settings: dict[str, Any], cutoff: str) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 from bot_cripto import atomic, clock
 from bot_cripto.errors import ModelError
 from bot_cripto.forecast import ModelUse
-from bot_cripto.jobs import job
 from bot_cripto.layout import Layout
 from bot_cripto.models.champion import Champion, promote, read_champion
 from bot_cripto.models.forecast import Loaded, Subject, forecast_rows, load_champion
@@ -22,6 +21,7 @@ from bot_cripto.models.snapshot import read_snapshot, training_data
 from bot_cripto.models.version import Version, folder, load_version
 from bot_cripto.symbols import symbol_from_path
 from bot_cripto.timeframes import parse_iso
+from bot_cripto.workflow.jobs import job
 
 log = logging.getLogger("bot_cripto")
 

@@ -21,7 +21,6 @@ from bot_cripto.execution.desk import Case, Ruling, decide_all, document_of
 from bot_cripto.execution.state import outlook
 from bot_cripto.forecast import Forecast
 from bot_cripto.frames import read_columns
-from bot_cripto.jobs import job, provenance
 from bot_cripto.layout import Layout
 from bot_cripto.ledger.journal import Journal
 from bot_cripto.models.champion import read_champion
@@ -29,6 +28,7 @@ from bot_cripto.models.forecast import Subject, forecast_row
 from bot_cripto.signals.document import Facts, Provenance
 from bot_cripto.symbols import symbol_to_path
 from bot_cripto.timeframes import parse_candle_id
+from bot_cripto.workflow.jobs import job, provenance
 
 log = logging.getLogger("bot_cripto")
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from bot_cripto.errors import BotCriptoError
 from bot_cripto.forecast import ModelUse
-from bot_cripto.jobs import job, provenance
 from bot_cripto.layout import Layout
 from bot_cripto.models.record import write_record
 from bot_cripto.models.version import folder as version_folder
@@ -18,6 +17,7 @@ from bot_cripto.models.version import load_version
 from bot_cripto.symbols import symbol_from_path
 from bot_cripto.tracking import record_training as record_training_runs
 from bot_cripto.tracking import training_record
+from bot_cripto.workflow.jobs import job, provenance
 
 log = logging.getLogger("bot_cripto")
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from bot_cripto import atomic
 from bot_cripto.errors import BotCriptoError
-from bot_cripto.jobs import job
 from bot_cripto.layout import Layout
 from bot_cripto.models.reference import make_reference
 from bot_cripto.models.settings import TrainingSettings
@@ -22,6 +21,7 @@ from bot_cripto.models.version_writer import Origin, library_versions, write_ver
 from bot_cripto.provenance import sha256_json
 from bot_cripto.symbols import symbol_from_path
 from bot_cripto.timeframes import parse_candle_id
+from bot_cripto.workflow.jobs import job
 
 log = logging.getLogger("bot_cripto")
 

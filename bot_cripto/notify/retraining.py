@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bot_cripto.runner import start_target
 from bot_cripto.secrets import redact
+from bot_cripto.workflow.runner import start_target
 
 Ended = Callable[[int, float, str], object]
 """``ended(exit code, seconds, last line of the log)``"""

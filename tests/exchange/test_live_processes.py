@@ -17,12 +17,12 @@ import live_world
 import pytest
 from session_world import BTC, KEYS, LIVE, SessionWorld
 
-from bot_cripto.backup import backup
 from bot_cripto.checkout import ROOT
 from bot_cripto.errors import ConfigError
 from bot_cripto.execution.derived import rebuild
 from bot_cripto.layout import Layout
-from bot_cripto.restore import restore
+from bot_cripto.saving.backup import backup
+from bot_cripto.saving.restore import restore
 from bot_cripto.secrets import redact_logs
 
 ENTERED = [("MARKET", "BUY", "FILLED"), ("STOP_LOSS_LIMIT", "SELL", "NEW")]

@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 from backup_state import START, STEP, SYMBOL, build, content, layout, trade
 
-from bot_cripto import restore_moves
-from bot_cripto.backup import WATCHED_SECRETS, backup
-from bot_cripto.backup_archive import read_archive
 from bot_cripto.errors import BusyError, ConfigError, DataError
 from bot_cripto.ledger import control
 from bot_cripto.ledger.events import OPEN, intent_id
 from bot_cripto.ledger.journal import Journal
 from bot_cripto.ledger.store import Ledger
 from bot_cripto.locks import lock_run
-from bot_cripto.restore import ROLES, restore
-from bot_cripto.restore_moves import PLAN
+from bot_cripto.saving import moves as restore_moves
+from bot_cripto.saving.archive import read_archive
+from bot_cripto.saving.backup import WATCHED_SECRETS, backup
+from bot_cripto.saving.moves import PLAN
+from bot_cripto.saving.restore import ROLES, restore
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOTHING = {}

@@ -106,10 +106,10 @@ def test_only_the_command_lines_runner_and_the_rules_know_snakemake():
 @pytest.mark.parametrize(
     ("room", "forbidden"),
     [
-        ("features", ("labels", "models", "decision", "signals", "config", "runs")),
+        ("features", ("labels", "models", "decision", "signals", "config", "workflow")),
         ("labels", ("features", "models", "decision", "signals", "config")),
         ("market", ("features", "labels", "models", "decision", "signals", "config")),
-        ("models", ("decision", "signals", "config", "runs", "tracking")),
+        ("models", ("decision", "signals", "config", "workflow", "tracking")),
         (
             "decision",
             (
@@ -128,11 +128,14 @@ def test_only_the_command_lines_runner_and_the_rules_know_snakemake():
             "ledger",
             (
                 *("market", "features", "labels", "models", "signals", "decision", "config"),
-                *("execution", "backtest", "notify", "runs"),
+                *("execution", "backtest", "notify", "workflow"),
             ),
         ),
-        ("execution", ("features", "labels", "config", "backtest", "notify", "runs", "tracking")),
-        ("backtest", ("labels", "config", "notify", "runs", "tracking")),
+        (
+            "execution",
+            ("features", "labels", "config", "backtest", "notify", "workflow", "tracking"),
+        ),
+        ("backtest", ("labels", "config", "notify", "workflow", "tracking")),
         ("notify", ("features", "labels", "config", "backtest", "tracking")),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot_cripto.layout import Layout
-from bot_cripto.leftovers import discard_history, discard_live, discard_unusable_training
+from bot_cripto.workflow.leftovers import discard_history, discard_live, discard_unusable_training
 
 
 @pytest.fixture

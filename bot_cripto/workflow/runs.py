@@ -18,17 +18,17 @@ from typing import IO, Any
 
 from bot_cripto import atomic, clock
 from bot_cripto.errors import BotCriptoError, BusyError, ConfigError
-from bot_cripto.failures import no_trade
-from bot_cripto.jobs import ERRORS_VARIABLE, ROLES_VARIABLE
 from bot_cripto.layout import Layout
 from bot_cripto.ledger.journal import Journal
-from bot_cripto.leftovers import discard_history, discard_live, discard_unusable_training
 from bot_cripto.locks import WAIT_S, lock_run
 from bot_cripto.models.champion import champion_path, history_path, restore_lost
 from bot_cripto.provenance import sha256_json
 from bot_cripto.signals.publish import SKIPPED, publish
 from bot_cripto.symbols import symbol_to_path
 from bot_cripto.timeframes import iso, last_close, parse_candle_id, parse_iso
+from bot_cripto.workflow.failures import no_trade
+from bot_cripto.workflow.jobs import ERRORS_VARIABLE, ROLES_VARIABLE
+from bot_cripto.workflow.leftovers import discard_history, discard_live, discard_unusable_training
 
 NOT_CONFIGURATION = ("as_of", "state_dir", "data_dir", "models_dir", "logs_dir")
 """Settings that say when and where, not how: no part of the configuration's hash."""

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bot_cripto import __version__, atomic, clock
-from bot_cripto.backup_archive import ArchiveWriter, Manifest
 from bot_cripto.errors import ConfigError, DataError
 from bot_cripto.layout import Layout
 from bot_cripto.ledger import database
 from bot_cripto.models.version import ALL_KINDS
 from bot_cripto.provenance import git_commit
-from bot_cripto.restore_moves import PLAN
+from bot_cripto.saving.archive import ArchiveWriter, Manifest
+from bot_cripto.saving.moves import PLAN
 from bot_cripto.secrets import read_secret
 from bot_cripto.symbols import symbol_to_path
 from bot_cripto.timeframes import iso

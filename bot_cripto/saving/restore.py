@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bot_cripto import atomic, clock
-from bot_cripto.backup_archive import Manifest, read_archive
 from bot_cripto.errors import ConfigError, DataError, ModelError
 from bot_cripto.layout import Layout
 from bot_cripto.ledger import control, database
@@ -23,7 +22,8 @@ from bot_cripto.ledger.journal import Journal
 from bot_cripto.ledger.store import Ledger
 from bot_cripto.locks import WAIT_S, lock_run
 from bot_cripto.models.version import load_version
-from bot_cripto.restore_moves import Move, rename, swap, take_back
+from bot_cripto.saving.archive import Manifest, read_archive
+from bot_cripto.saving.moves import Move, rename, swap, take_back
 from bot_cripto.timeframes import candle_id, iso
 
 ROLES = ("signal", "retrain", "execute", "notify")
@@ -46,7 +46,7 @@ def restore(
     layout : Layout
         With whole paths; it need not be the one of the backup.
     file : Path
-        Written by `bot_cripto.backup.backup`.
+        Written by `bot_cripto.saving.backup.backup`.
     root : Path
         The checkout, whose ``config/config.yaml`` is compared with the backup's and never
         replaced: the backup's is put into ``restored/config.yaml`` of the state.

@@ -1,0 +1,1 @@
+"""What surrounds the workflow: a run, a job, what failed attempts leave, the way in."""
