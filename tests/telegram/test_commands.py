@@ -414,7 +414,7 @@ def test_a_retrain_runs_beside_and_tells_its_end(bot, at, code, says):
 
 
 def test_the_real_child_is_the_workflow(monkeypatch, tmp_path):
-    from bot_cripto import runner
+    from bot_cripto.workflow import runner
 
     begun = []
     monkeypatch.setattr(runner.subprocess, "Popen", lambda command, **_: begun.append(command))

@@ -23,6 +23,8 @@ MANY_TRADES = (
     *("fees_bps=0.1", "spread_bps=0", "slippage_bps=0.1", "kelly_fraction=1"),
     *("max_daily_drawdown=1", "max_weekly_drawdown=1", "max_consecutive_losses=100"),
     *("risk_cooldown_minutes=0", "max_outside_share=1", "max_position_size=0.5"),
+    # near enough for positions to end within a few candles
+    *("stop_volatilities=0.5", "target_volatilities=0.5"),
 )
 
 
@@ -50,7 +52,7 @@ class Ran:
         return "Nothing to be done" in self.output
 
 
-TARGETS = ("signal", "retrain", "fetch", "features", "evaluate")
+TARGETS = ("signal", "retrain", "fetch", "features", "backtest")
 
 
 @dataclass

@@ -27,7 +27,7 @@ from bot_cripto.reach import REACH
 from bot_cripto.timeframes import parse_iso
 
 STEP = 300_000
-CANDLES = 9
+CANDLES = 8
 
 
 def layout_of(lab: Lab) -> tuple[Layout, dict]:
