@@ -8,10 +8,10 @@
 #   models/KIND/SYMBOL/VERSION/               immutable model versions
 #   models/champion/SYMBOL.json               which versions are in use
 #   logs/signal.json, logs/signals/           the published signals
-#   logs/reports/SYMBOL/                      the forecasts, measured out of sample
+#   logs/reports/SYMBOL/                      the backtest, out of sample, and what was tried
 #   logs/mlflow.db, logs/mlartifacts/         every training, for MLflow
 #
-# Targets: signal (the default), retrain, evaluate, fetch, features, trend_model, return_model,
+# Targets: signal (the default), retrain, backtest, fetch, features, trend_model, return_model,
 # risk_model. `snakemake -n TARGET` says what is stale and why.
 
 
@@ -53,6 +53,6 @@ rule features:
         run_of("signal", feature_files),
 
 
-rule evaluate:
+rule backtest:
     input:
         run_of("retrain", evaluation_files),

@@ -72,7 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name, (_, text) in TARGETS.items():
         workflow(name, _target, text)
-    backtest = workflow("backtest", _backtest, "measure the forecasts walk-forward, out of sample")
+    backtest = workflow(
+        "backtest", _backtest, "walk the deployed decision over the past, out of sample"
+    )
     backtest.add_argument(
         "--folds", type=_between(2, 20), default=4, help="how many folds (default 4)"
     )
@@ -113,13 +115,12 @@ def _fetch(given: argparse.Namespace) -> int:
 def _backtest(given: argparse.Namespace) -> int:
     from bot_cripto.workflow.runner import run_target
 
-    code = run_target("evaluate", overrides={"folds": str(given.folds)}, dry_run=given.dry_run)
+    code = run_target("backtest", overrides={"folds": str(given.folds)}, dry_run=given.dry_run)
     if code == EXIT_OK and not given.dry_run:
         settings = own_settings()
         for symbol in settings["symbols"]:
             path = own_layout(settings).report(symbol)
             sys.stdout.write(f"{symbol}: {json.loads(path.read_bytes())['verdict']} ({path})\n")
-        sys.stdout.write("Measured: the forecasts. Trades and their costs are not simulated yet.\n")
     return code
 
 

@@ -120,5 +120,9 @@ class Layout:
         return self.logs / "mlartifacts"
 
     def report(self, symbol: str) -> Path:
-        """The measurement of a symbol's forecasts, out of sample."""
-        return self.logs / "reports" / symbol_to_path(symbol) / "forecasts.json"
+        """The backtest of a symbol, out of sample."""
+        return self.logs / "reports" / symbol_to_path(symbol) / "backtest.json"
+
+    def trials(self, symbol: str) -> Path:
+        """What configurations were backtested for a symbol, with their Sharpe ratios."""
+        return self.logs / "reports" / symbol_to_path(symbol) / "trials.json"

@@ -223,10 +223,14 @@ DECISION_KEYS = sorted(
 
 
 def evaluation_files():
-    """What is measured at this cutoff; it is copied to the reports when the run has ended."""
-    made = [LAYOUT.training(CUTOFF, symbol) / "forecasts.json" for symbol in SYMBOLS]
+    """The backtests at this cutoff; they are copied to the reports when the run has ended."""
+    made = [LAYOUT.training(CUTOFF, symbol) / "backtest.json" for symbol in SYMBOLS]
     RUN.copies = [
-        (Path(STATE_DIR) / file, LAYOUT_IN_STATE.report(symbol))
+        (
+            (Path(STATE_DIR) / file).with_suffix(suffix),
+            LAYOUT_IN_STATE.report(symbol).with_suffix(suffix),
+        )
         for file, symbol in zip(made, SETTINGS["symbols"])
+        for suffix in (".html", ".json")
     ]
     return made

@@ -1,21 +1,22 @@
-# Evaluation: the forecasts, measured walk-forward on what their models have not seen.
+# Evaluation: the deployed decision and fills, walked over what the models have not seen.
 
 
-rule evaluate_forecasts:
+rule backtest_symbol:
     input:
         snapshot=rules.build_snapshot.output,
     output:
-        TRAINING / "forecasts.json",
+        json=TRAINING / "backtest.json",
+        html=TRAINING / "backtest.html",
     log:
-        TRAINING / "logs" / "evaluate_forecasts.log",
+        TRAINING / "logs" / "backtest_symbol.log",
     benchmark:
-        TRAINING / "logs" / "evaluate_forecasts.benchmark.tsv"
+        TRAINING / "logs" / "backtest_symbol.benchmark.tsv"
     conda:
         "../envs/environment.yaml"
     params:
-        settings=slice_of("source_name", "timeframe", "horizon_steps", "training", "folds"),
-        code=code("evaluate_forecasts"),
+        settings=slice_of(*DECISION_KEYS, "training", "folds", "fill_candles", "simulated", "language"),
+        code=code("backtest_symbol"),
     shell:
-        'python3 "$BOT_CRIPTO_SCRIPTS"/evaluate_forecasts.py --settings {params.settings:q}'
-        " --symbol {wildcards.symbol} --snapshot {input.snapshot:q} --output {output:q}"
+        'python3 "$BOT_CRIPTO_SCRIPTS"/backtest_symbol.py --settings {params.settings:q}'
+        " --symbol {wildcards.symbol} --snapshot {input.snapshot:q} --output {output.json:q}"
         " 2>&1 | tee {log:q}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bot_cripto.backtest.soundness import window_quality
 from bot_cripto.decision.gates import FILLED, MISSING, TRADED, Context
@@ -67,19 +68,50 @@ def make_track(
     since_ms : int
         Milliseconds since the epoch, UTC.
     """
-    step = timeframe_ms(settings["timeframe"])
     first = int(np.searchsorted(candles.open_time, since_ms))
     matrix = catalogue.compute(candles, settings["timeframe"])[first:]
+    vol_ref = settings["model_risk_vol_ref"]
+    return assemble(symbol, candles, first, matrix, settings, forecasts_of(loaded, matrix, vol_ref))
+
+
+def forecasts_of(
+    loaded: Loaded, matrix: NDArray[np.float32], vol_ref: float
+) -> list[Forecast | None]:
+    """Return the forecast of each row; None where a feature has no value."""
+    complete = np.asarray(np.isfinite(matrix).all(axis=1))
+    made = iter(forecasts(loaded, catalogue.FEATURE_NAMES, matrix[complete], vol_ref=vol_ref))
+    return [next(made) if whole else None for whole in complete.tolist()]
+
+
+def assemble(
+    symbol: str,
+    candles: Candles,
+    first: int,
+    matrix: NDArray[np.float32],
+    settings: Mapping[str, Any],
+    made: list[Forecast | None],
+) -> Track:
+    """Return the track from the candle at place `first` on.
+
+    Parameters
+    ----------
+    symbol : str
+    candles : Candles
+        On the full grid, with what windows and correlations look back on before `first`.
+    first : int
+    matrix : ndarray of shape (n, n_features), float32
+        Features of the candles from `first` on.
+    settings : mapping
+        The effective settings.
+    made : list of Forecast or None, of length n
+    """
+    step = timeframe_ms(settings["timeframe"])
+    names = catalogue.FEATURE_NAMES
     quality = window_quality(candles, first, step, settings["fill_candles"])
     earlier = _closes(candles[max(0, first - RETURNS) : first])
     candles = candles[first:]
-    complete = np.asarray(np.isfinite(matrix).all(axis=1))
-    whole = complete.tolist()
-    names = catalogue.FEATURE_NAMES
-    made = iter(forecasts(loaded, names, matrix[complete], vol_ref=settings["model_risk_vol_ref"]))
     columns = [matrix[:, names.index(name)].astype(np.float64) for name in _REGIME]
-    table = np.column_stack(columns)
-    regimes = [_regime(row, settings) for row in table.tolist()]
+    regimes = [_regime(row, settings) for row in np.column_stack(columns).tolist()]
     closes = _closes(candles)
     is_there = np.isfinite(closes).tolist()
     rows = zip(candles.open, candles.high, candles.low, candles.close, strict=True)
@@ -90,8 +122,8 @@ def make_track(
     ]
     cases = []
     for i, close_ms in enumerate((candles.open_time + step).tolist()):
-        forecast = next(made) if whole[i] else None
-        missing = () if whole[i] else _without_value(names, matrix[i])
+        forecast = made[i]
+        missing = () if forecast is not None else _without_value(names, matrix[i])
         kind = TRADED if is_there[i] else FILLED if filled[i] else MISSING
         context = Context(
             stale_candles=quality[i][0],

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bot_cripto.backtest.track import Track
+from bot_cripto.decision.policy import NO_TRADE
 from bot_cripto.decision.risk_state import RiskState
 from bot_cripto.decision.thresholds import policy_of
 from bot_cripto.execution.book import Book
@@ -47,6 +48,8 @@ class Walk:
     rules : mapping of str to MarketRules
     provenance : Provenance
         What the documents say of themselves.
+    documents : bool
+        Whether the signal documents of NO_TRADE are made too, for `on_candle`.
     """
 
     tracks: Sequence[Track]
@@ -57,6 +60,8 @@ class Walk:
     provenance: Provenance = field(
         default_factory=lambda: Provenance(None, *("0" * 64 for _ in range(4)))
     )
+
+    documents: bool = True
 
     def run(self, on_candle: OnCandle | None = None) -> RiskTracker:
         """Walk over all candles; return the state of risk at the end."""
@@ -91,8 +96,11 @@ class Walk:
             }
             cases = {track.symbol: track.cases[i] for track in self.tracks}
             rulings = decide_all(cases, risks, correlated, policy)
+            # a NO_TRADE asks for nothing: where nobody reads it, it need not be written
             documents = {
-                symbol: self._document(symbol, ruling, close) for symbol, ruling in rulings.items()
+                symbol: self._document(symbol, ruling, close)
+                for symbol, ruling in rulings.items()
+                if self.documents or ruling.decision.side != NO_TRADE
             }
             if on_candle is not None:
                 on_candle(close, rulings, documents)

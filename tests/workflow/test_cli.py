@@ -32,11 +32,15 @@ def test_the_pipeline_by_hand_from_an_empty_state(empty_lab, tmp_path):
 
     ran = empty_lab.cli("backtest", "--folds", "3")
     assert ran.code == 0, ran.output
-    report = json.loads((empty_lab.state / "logs/reports/BTC_USDT/forecasts.json").read_text())
+    report = json.loads((empty_lab.state / "logs/reports/BTC_USDT/backtest.json").read_text())
     assert report["folds"] == 3 and len(report["by_fold"]) == 3
     low, high = report["intervals"]["auc"]
     assert 0.5 < low < report["auc"] < high
-    assert report["verdict"] in ran.output and "not simulated" in ran.output
+    assert report["verdict"] in ran.output and report["schema_version"] == 1
+    page = (empty_lab.state / "logs/reports/BTC_USDT/backtest.html").read_text()
+    assert "SIMULATED" in page and "http" not in page.replace("http-equiv", "").replace(
+        "http://www.w3.org", ""
+    )
 
 
 def test_a_dry_run_does_nothing(lab):

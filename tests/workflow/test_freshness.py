@@ -142,15 +142,15 @@ def test_damaged_versions_are_made_again_by_retrain(lab):
 
 def test_evaluation_follows_the_cutoff_and_the_market(lab):
     many = ("history_days=50",)
-    report = lab.state / "logs/reports/BTC_USDT/forecasts.json"
-    assert lab.run("evaluate", settings=many).code == 0
+    report = lab.state / "logs/reports/BTC_USDT/backtest.json"
+    assert lab.run("backtest", settings=many).code == 0
     first = json.loads(report.read_text())
-    assert lab.run("evaluate", settings=many).nothing_to_do
+    assert lab.run("backtest", settings=many).nothing_to_do
     report.unlink()
-    assert lab.run("evaluate", settings=many).nothing_to_do and report.exists()
-    assert lab.run("evaluate", now=later(288), settings=many).code == 0
+    assert lab.run("backtest", settings=many).nothing_to_do and report.exists()
+    assert lab.run("backtest", now=later(288), settings=many).code == 0
     assert json.loads(report.read_text())["by_fold"] != first["by_fold"]
-    assert lab.run("evaluate", settings=(*many, "simulated={edge: 0}")).code == 0
+    assert lab.run("backtest", settings=(*many, "simulated={edge: 0}")).code == 0
     assert json.loads(report.read_text())["auc"] < first["auc"] - 0.1
 
 

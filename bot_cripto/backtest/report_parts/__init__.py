@@ -1,0 +1,1 @@
+"""The parts of the page that shows a backtest: drawing, words, numbers, sections."""

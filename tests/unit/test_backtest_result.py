@@ -1,0 +1,140 @@
+"""The backtest as a whole: on a small market, with and without an edge, and with planted leaks."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from model_market import SETTINGS, TIMEFRAME, cutoff, random_candles
+
+from bot_cripto.backtest import alarms
+from bot_cripto.backtest.result import backtest, validate
+from bot_cripto.config.schema import Settings
+from bot_cripto.errors import DataError
+from bot_cripto.models.snapshot import build_snapshot
+from bot_cripto.timeframes import parse_iso
+
+TRADES_A_LOT = {
+    "prob_min": 0.5,
+    "min_expected_return": 0.0,
+    "risk_max": 1.0,
+    "allow_range": True,
+    "kelly_fraction": 1.0,
+    "max_outside_share": 1.0,
+    "max_daily_drawdown": 1.0,
+    "max_weekly_drawdown": 1.0,
+    "max_consecutive_losses": 1000,
+    "risk_cooldown_minutes": 0.0,
+    "block_on_drift": False,
+    "folds": 2,
+    "horizon_steps": 3,
+}
+
+
+def settings(**changes):
+    values = Settings().model_dump(mode="json") | TRADES_A_LOT | changes
+    small = {name: getattr(SETTINGS, name) for name in values["training"]}
+    return values | {"source_name": "simulated", "market": "simulated-0", "training": small}
+
+
+@functools.cache
+def snapshot(momentum: float = 0.5, seed: int = 0):
+    return build_snapshot(random_candles(5000, seed, momentum), TIMEFRAME, SETTINGS, cutoff())
+
+
+@functools.cache
+def result(fees: float = 0.0, momentum: float = 0.5):
+    costs = {"fees_bps": fees, "spread_bps": 0.0, "slippage_bps": 0.0}
+    return backtest("BTC/USDT", snapshot(momentum), settings(**costs), {}, cutoff())
+
+
+def test_the_result_is_as_the_schema_says_and_adds_up():
+    found = result()
+    validate(found)
+    assert json.loads(json.dumps(found)) == found
+    assert found["trades"] == len(found["trade_list"]) > 20
+    gained = found["final_equity"] / found["initial_equity"] - 1
+    assert found["net_return"] == pytest.approx(gained)
+    by_fold = np.prod([1 + fold["net_return"] for fold in found["by_fold"]]) - 1
+    assert by_fold == pytest.approx(found["net_return"])
+    assert sum(fold["trades"] for fold in found["by_fold"]) == found["trades"]
+    assert sum(row["trades"] for row in found["regimes"]) == found["trades"]
+    assert sum(found["decisions"].values()) == sum(1 for _ in range(candles_of(found)))
+    assert found["equity"]["equity"][-1] == pytest.approx(found["final_equity"], abs=0.01)
+    low, high = found["intervals"]["auc"]
+    assert low < found["auc"] < high
+
+
+def candles_of(found):
+    span = parse_iso(found["last_candle"]) - parse_iso(found["first_candle"])
+    return span // 300_000 + 1
+
+
+def test_the_folds_begin_after_what_the_first_was_trained_on():
+    found = result()
+    opened = snapshot().candles.open_time
+    first = int(np.searchsorted(opened, parse_iso(found["first_candle"])))
+    assert first > 0.4 * len(opened) * 0.7
+    for before, after in zip(found["by_fold"], found["by_fold"][1:], strict=False):
+        assert parse_iso(after["first_candle"]) == parse_iso(before["last_candle"]) + 300_000
+
+
+def test_costs_are_paid():
+    free, dear = result(0.0), result(0.5)
+    assert dear["costs_paid"] > 0 == free["costs_paid"]
+    assert dear["net_return"] < free["net_return"]
+
+
+def test_the_same_again_is_the_same():
+    again = backtest(
+        "BTC/USDT",
+        snapshot(),
+        settings(fees_bps=0.0, spread_bps=0.0, slippage_bps=0.0),
+        {},
+        cutoff(),
+    )
+    assert again == result()
+
+
+def test_trials_are_counted_and_deflate():
+    costs = {"fees_bps": 0.0, "spread_bps": 0.0, "slippage_bps": 0.0}
+    tried = {f"{n:064d}": 0.1 * (-1) ** n for n in range(50)}
+    found = backtest("BTC/USDT", snapshot(), settings(**costs), tried, cutoff())
+    assert found["trials"] == 51
+    if found["dsr"] is not None:
+        assert found["dsr"] < result()["dsr"]
+
+
+def test_a_result_that_is_not_whole_is_refused():
+    with pytest.raises(DataError, match="auc"):
+        validate({name: value for name, value in result().items() if name != "auc"})
+
+
+def test_a_one_candle_look_ahead_raises_the_alarms():
+    """Features of the next candle are not those of cut data."""
+    whole = snapshot(0.0)
+    leaked = replace(whole, features=np.roll(whole.features, -1, axis=0))
+    assert alarms.truncation(whole, 2500).passed
+    alarm = alarms.truncation(leaked, 2500)
+    assert not alarm.passed and "depend on candles after" in alarm.text
+
+
+def test_a_label_as_a_feature_raises_the_ceiling_and_shows_nothing():
+    whole = snapshot(0.0)
+    features = whole.features.copy()
+    features[:, 0] = np.nan_to_num(whole.forward_return)
+    leaked = replace(whole, features=features)
+    found = backtest("BTC/USDT", leaked, settings(source="archive"), {}, cutoff())
+    assert found["suspect"] and found["auc"] > 0.9
+    assert {a["name"] for a in found["alarms"] if not a["passed"]} == {"ceiling", "truncation"}
+    assert not any(found["shown"].values())
+
+
+def test_the_ceiling_follows_the_source():
+    real = settings(source="archive")
+    assert alarms.ceiling(0.60, real).passed and not alarms.ceiling(0.601, real).passed
+    none = settings(source="simulated", simulated={"seed": 1, "edge": 0.0, "outages": 0.0})
+    assert alarms.ceiling(0.51, none).passed and not alarms.ceiling(0.52, none).passed
