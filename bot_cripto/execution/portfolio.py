@@ -57,7 +57,7 @@ def portfolio(
     LedgerError
         The ledger is damaged.
     DataError
-        The candle store is damaged, or the price of a position is not known.
+        The candle store is damaged.
     """
     name = "live" if settings["live_mode"] else "paper"
     try:
@@ -74,6 +74,15 @@ def portfolio(
     closes = read_closes or store_closes(layout, settings)
     at = now_ms if mark is None else mark.candle_ms
     account.last_price.update(last_closes(closes, account.positions, at, step))
+    problems = list(account.problems)
+    for symbol, position in account.positions.items():
+        if symbol not in account.last_price:
+            # as after a restore on another host
+            account.last_price[symbol] = position.entry_price
+            problems.append(
+                f"{symbol}: no candle of it is stored here, so it is shown at its entry price; "
+                "run snakemake signal"
+            )
     equity = account.equity()
     exposure = mark_of(account, at).exposure
     return {
@@ -99,7 +108,7 @@ def portfolio(
         "waiting": [_waiting(i) for i in account.waiting.values() if i.kind != STOP],
         "trades": [_trade(t) for t in reversed(account.trades[-TRADES:])],
         "trades_in_all": len(account.trades),
-        "problems": list(account.problems),
+        "problems": problems,
     }
 
 

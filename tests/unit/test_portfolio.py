@@ -5,6 +5,7 @@ import shutil
 import string
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from execution_scenario import START, STEP, Scenario, tracker_of
 
@@ -318,3 +319,20 @@ def test_both_languages_say_the_same_things():
 
     for key in english:
         assert fields(english[key]) == fields(spanish[key]), key
+
+
+def test_a_position_without_any_candle_is_shown_at_its_entry_price(tmp_path):
+    """As after a restore on another host."""
+    scenario = by_hand(tmp_path)
+    empty = np.empty(0)
+    found = portfolio(
+        scenario.layout,
+        scenario.settings,
+        START + STEP + 120_000,
+        read_closes=lambda symbol, since, until: (empty.astype(np.int64), empty),
+    )
+    (position,) = found["positions"]
+    assert position["price"] == position["entry_price"] and position["unrealised"] == 0
+    (problem,) = found["problems"]
+    assert "BTC/USDT" in problem and "snakemake signal" in problem
+    assert problem in text(found, "en") and problem in text(found, "es")
