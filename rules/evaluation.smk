@@ -14,7 +14,9 @@ rule backtest_symbol:
     conda:
         "../envs/environment.yaml"
     params:
-        settings=slice_of(*DECISION_KEYS, "training", "folds", "fill_candles", "simulated", "language"),
+        settings=slice_of(
+            *DECISION_KEYS, "training", "folds", "fill_candles", "simulated", "language"
+        ),
         code=code("backtest_symbol"),
     shell:
         'python3 "$BOT_CRIPTO_SCRIPTS"/backtest_symbol.py --settings {params.settings:q}'
