@@ -92,11 +92,6 @@ class Layout:
         return self.logs / "control"
 
     @property
-    def risk_states(self) -> Path:
-        """Risk states behind signals, by their hash."""
-        return self.data / "risk_states"
-
-    @property
     def outbox(self) -> Path:
         """Messages to people, sent and to be sent."""
         return self.logs / "outbox.db"

@@ -29,7 +29,7 @@ _MANIFEST_LIMIT = 64 << 20
 _PLACES = re.compile(
     r"(logs/(journal|ledger)/[^/]+\.db|logs/(outbox|mlflow)\.db|logs/mlartifacts/.+"
     r"|logs/control/[^/]+|models/champion/([^/]+\.json|history/[^/]+\.jsonl)"
-    r"|models/(trend|return|risk|baseline)/[^/]+/[^/]+/.+|data/(risk_states|configs)/[^/]+\.json"
+    r"|models/(trend|return|risk|baseline)/[^/]+/[^/]+/.+|data/configs/[^/]+\.json"
     r"|config/config\.yaml)"
 )
 

@@ -113,7 +113,6 @@ def _write(
     champions, missing = _add_models(archive, layout.models)
     for path in _entries(layout.control):
         archive.add_bytes(f"logs/control/{path.name}", _switch(path))
-    _add_folder(archive, "data/risk_states", layout.risk_states, "*.json")
     _add_folder(archive, "data/configs", layout.configs, "*.json")
     config = root / "config" / "config.yaml"
     if config.exists():

@@ -239,9 +239,8 @@ def _plan(layout: Layout, staging: dict[str, Path], manifest: Manifest, stamp: s
 
 def _add(staging: dict[str, Path], layout: Layout) -> None:
     """Put in place what is named by its content, and the configuration to compare."""
-    for area, folder in (("risk_states", layout.risk_states), ("configs", layout.configs)):
-        for path in sorted((staging["data"] / area).glob("*.json")):
-            rename(path, folder / path.name)
+    for path in sorted((staging["data"] / "configs").glob("*.json")):
+        rename(path, layout.configs / path.name)
     for path in sorted(staging["config"].glob("*")):
         rename(path, staging["config"].parent / path.name)
 

@@ -110,7 +110,6 @@ def build(at: Layout, root: Path) -> None:
         )
     version(at.models, "20240903T000000Z")  # no champion names it
     control.pause(at.control, "ana", "lunch", START)
-    atomic.write_json(at.risk_states / f"{'ab' * 32}.json", {"equity": 1.0})
     atomic.write_json(at.configs / f"{'cd' * 32}.json", {"prob_min": 0.6})
     atomic.write_json(at.risk_state(SYMBOL), {"old": True})
     atomic.write_text(root / "config" / "config.yaml", "prob_min: 0.61\n")
@@ -131,7 +130,7 @@ def content(at: Layout) -> dict[str, object]:
         with closing(sqlite3.connect(f"file:{at.mlflow_db}?mode=ro", uri=True)) as connection:
             found["mlflow"] = connection.execute("SELECT * FROM runs").fetchall()
     for area, where in {"logs": at.mlflow_artifacts, "models": at.models, "switches": at.control,
-                        "risk": at.risk_states, "configs": at.configs}.items():  # fmt: skip
+                        "configs": at.configs}.items():  # fmt: skip
         for path in sorted(where.rglob("*")):
             name = path.relative_to(where)
             if path.is_file() and "before-restore" not in str(name):

@@ -219,7 +219,7 @@ def special(name, kind, target=""):
         "logs/mlartifacts/./x",
         "models/baseline/../../outside/x",
         "models/champion/history/../../../../x.jsonl",
-        "data/risk_states/../x.json",
+        "data/configs/../x.json",
         "logs/locks",
         "Snakefile",
         "config/config.yaml\nx",
