@@ -17,6 +17,7 @@ from bot_cripto.backtest import alarms, deflation
 from bot_cripto.backtest.benchmarks import against_random, buy_and_hold, random_nets
 from bot_cripto.backtest.bootstrap import intervals
 from bot_cripto.backtest.folds import fold_bounds, fold_track
+from bot_cripto.backtest.forecast_intervals import forecast_intervals
 from bot_cripto.backtest.returns import (
     calmar,
     daily_returns,
@@ -116,7 +117,7 @@ def backtest(
             suspect=suspect,
         )
     )
-    spans = {name: forecasts["intervals"].get(name) for name in ("auc",)} | money["intervals"]
+    spans = forecasts["intervals"] | money["intervals"]
     sentences = judged.sentences
     return {
         "schema_version": SCHEMA_VERSION,
@@ -325,7 +326,10 @@ def _forecasts(
         )
     return {
         **metrics.evaluate(columns, returns, volatility),
-        "intervals": {"auc": list(span)},
+        "intervals": {
+            "auc": list(span),
+            **forecast_intervals(snapshot.candles.open_time[index], columns, returns),
+        },
         "reliability": metrics.reliability(columns["prob_up"], up),
         "by_fold": folds,
     }

