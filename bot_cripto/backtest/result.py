@@ -100,6 +100,8 @@ def backtest(
     found = [
         alarms.ceiling(forecasts["auc"], settings),
         alarms.truncation(snapshot, first),
+        alarms.label_shift(*_joined(snapshot, results), settings["horizon_steps"]),
+        alarms.null_control(snapshot, training),
     ]
     suspect = not all(alarm.passed for alarm in found)
     judged = verdict(
@@ -333,6 +335,14 @@ def _forecasts(
         "reliability": metrics.reliability(columns["prob_up"], up),
         "by_fold": folds,
     }
+
+
+def _joined(
+    snapshot: Snapshot, results: Sequence[walk_forward.FoldForecast]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return probability and forward return of every forecast."""
+    index, columns = walk_forward.join(results)
+    return columns["prob_up"], snapshot.forward_return[index]
 
 
 def _importance(results: Sequence[walk_forward.FoldForecast], most: int = 20) -> list[Json]:

@@ -14,6 +14,7 @@ from bot_cripto.backtest import alarms
 from bot_cripto.backtest.result import backtest, validate
 from bot_cripto.config.schema import Settings
 from bot_cripto.errors import DataError
+from bot_cripto.features import catalogue
 from bot_cripto.models.snapshot import build_snapshot
 from bot_cripto.timeframes import parse_iso
 
@@ -139,3 +140,40 @@ def test_the_ceiling_follows_the_source():
     assert alarms.ceiling(0.60, real).passed and not alarms.ceiling(0.601, real).passed
     none = settings(source="simulated", simulated={"seed": 1, "edge": 0.0, "outages": 0.0})
     assert alarms.ceiling(0.51, none).passed and not alarms.ceiling(0.52, none).passed
+
+
+def test_shuffled_candles_are_candles_and_hold_no_order():
+    whole = snapshot(0.5).candles
+    mixed = alarms.shuffled(whole, 1)
+    assert len(mixed) == len(whole) - 1
+    assert (mixed.low <= np.minimum(mixed.open, mixed.close) * (1 + 1e-12)).all()
+    assert (mixed.high >= np.maximum(mixed.open, mixed.close) * (1 - 1e-12)).all()
+    assert mixed.close[-1] == pytest.approx(whole.close[-1])
+    moves = np.diff(np.log(mixed.close))
+    assert abs(np.corrcoef(moves[1:], moves[:-1])[0, 1]) < 0.05
+
+
+def test_the_null_control_passes_an_honest_pipeline_and_catches_a_leaking_one(monkeypatch):
+    assert alarms.null_control(snapshot(0.5), SETTINGS).passed
+    honest = catalogue.compute
+
+    def leaking(candles, timeframe, last=None):
+        matrix = honest(candles, timeframe, last)
+        if last is None:  # a higher timeframe merged before its close: three candles early
+            ahead = np.r_[candles.close[3:], np.full(3, candles.close[-1])] / candles.close - 1
+            matrix[:, 0] = np.where(np.isfinite(matrix[:, 0]), ahead, matrix[:, 0])
+        return matrix
+
+    monkeypatch.setattr(catalogue, "compute", leaking)
+    alarm = alarms.null_control(snapshot(0.5), SETTINGS)
+    assert not alarm.passed and "above 0.5" in alarm.text
+
+
+def test_forecasts_that_know_what_is_far_ahead_raise_the_label_shift():
+    random = np.random.default_rng(3)
+    forward = random.standard_normal(5000)
+    honest = random.random(5000)
+    assert alarms.label_shift(honest, forward, 3).passed
+    knowing = 0.5 + 0.1 * np.sign(np.roll(forward, -alarms.SHIFT))
+    assert not alarms.label_shift(knowing, forward, 3).passed
+    assert "not measured" in alarms.label_shift(honest[:100], forward[:100], 3).text
