@@ -72,12 +72,15 @@ def _verdicts(result: Mapping[str, Any], say: Speech) -> str:
     known = part(result, "verdicts")
     cards, told = [], 0
     for name in ("skill", "costs", "certainty"):
-        answer = part(known, name).get(say.lang)
-        told += isinstance(answer, str)
-        cards.append(tag("div", text("dt", say(f"verdict_{name}")), text("dd", say.given(answer))))
+        answer, question = part(known, name).get(say.lang), say(f"verdict_{name}")
+        if isinstance(answer, str):
+            told += 1
+            # the sentence may begin with the question that stands above it
+            answer = answer.removeprefix(question).strip()
+        cards.append(tag("div", text("dt", question), text("dd", say.given(answer))))
     whole = result.get("verdict")
-    # the sentence is English; a page of another language has it only for want of another
-    wanted = isinstance(whole, str) and whole and (say.lang == "en" or not told)
+    # it says the same in one go, in English: only for want of the others
+    wanted = isinstance(whole, str) and whole and not told
     sentence = text("p", whole, class_="conclusion", lang="en") if wanted else ""
     return sentence + tag("dl", *cards, class_="verdicts")
 
