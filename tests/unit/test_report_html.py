@@ -101,9 +101,9 @@ def test_the_top_says_what_it_is():
     text = words(PAGE)
     for part in ("BTC/USDT", "1 Jan 2025 to", "binance", "0.532", "15.1 bp"):
         assert part in text
-    for verdict in RESULT["verdicts"].values():
-        assert verdict["en"] in text
-        assert verdict["es"] in words(html(RESULT, "es"))
+    for answer in RESULT["verdicts"].values():
+        assert answer["en"] in text
+        assert answer["es"] in words(html(RESULT, "es"))
     assert "SIMULATED" not in text
     assert "LEAK ALARM" not in text
 
