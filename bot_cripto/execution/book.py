@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from bot_cripto.execution.account import BEGUN, Account, Entry
 from bot_cripto.execution.market_rules import exact
+from bot_cripto.ledger.closing import Closing
 from bot_cripto.ledger.events import Action, action_id
 from bot_cripto.ledger.rows import decimal_text
 from bot_cripto.ledger.store import Ledger
@@ -18,7 +18,7 @@ WHO = "bot-cripto"
 """Who does what nobody asked for."""
 
 
-class Book:
+class Book(Closing):
     """A ledger and its account: what is written to the one is applied to the other.
 
     Parameters
@@ -69,17 +69,6 @@ class Book:
         except BaseException:
             ledger.close()
             raise
-
-    def __enter__(self) -> Book:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the ledger; may be called again."""

@@ -6,11 +6,11 @@ import hashlib
 import json
 import zlib
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from bot_cripto.atomic import json_text
 from bot_cripto.errors import DataError, LedgerError
+from bot_cripto.ledger.closing import Closing
 from bot_cripto.ledger.records import Records, append_only
 from bot_cripto.provenance import canonical_json, sha256_json
 from bot_cripto.symbols import symbol_to_path
@@ -55,7 +55,7 @@ def signal_id(document: dict[str, Any]) -> str:
     return f"{symbol_to_path(symbol)}-{candle_id(candle_ms)}-r{revision}"
 
 
-class Journal:
+class Journal(Closing):
     """The journal of one source and timeframe, open; a context manager that closes it.
 
     Every method raises LedgerError where the file turns out to be damaged, and BusyError where
@@ -77,17 +77,6 @@ class Journal:
             It is damaged, was changed afterwards, or is none.
         """
         return cls(Records(path, MIGRATIONS, APPLICATION_ID, readonly=readonly))
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the journal; may be called again."""

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from bot_cripto.errors import LedgerError
+from bot_cripto.ledger.closing import Closing
 from bot_cripto.ledger.events import Action, Fill, Intent, Mark, OrderEvent
 from bot_cripto.ledger.records import NUMBER, Records, append_only
 from bot_cripto.ledger.rows import (
@@ -72,7 +72,7 @@ MIGRATIONS = (
 )
 
 
-class Ledger:
+class Ledger(Closing):
     """The ledger of one account, open; a context manager that closes it.
 
     Entries come back in the order in which they were written. Every method raises LedgerError
@@ -104,17 +104,6 @@ class Ledger:
     def path(self) -> Path | None:
         """Where it lies; None in memory."""
         return self._records.path
-
-    def __enter__(self) -> Ledger:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the ledger; may be called again."""
