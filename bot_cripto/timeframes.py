@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from bot_cripto.errors import ConfigError
 
 MINUTE_MS = 60_000
+DAY_MS = 1440 * MINUTE_MS
 
 TIMEFRAMES: dict[str, int] = {
     "1m": MINUTE_MS,

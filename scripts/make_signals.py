@@ -14,10 +14,17 @@ import numpy as np
 
 from bot_cripto import atomic, clock
 from bot_cripto.decision.gates import Context
-from bot_cripto.decision.regime import Regime, classify
 from bot_cripto.decision.thresholds import policy_of
 from bot_cripto.errors import BotCriptoError, DataError, LedgerError, ModelError
-from bot_cripto.execution.desk import Case, Ruling, decide_all, document_of
+from bot_cripto.execution.desk import (
+    REGIME_FEATURES,
+    Case,
+    Ruling,
+    decide_all,
+    document_of,
+    model_age_days,
+    regime_of,
+)
 from bot_cripto.execution.state import outlook
 from bot_cripto.forecast import Forecast
 from bot_cripto.frames import read_columns
@@ -32,8 +39,6 @@ from bot_cripto.workflow.jobs import job, provenance
 
 log = logging.getLogger("bot_cripto")
 
-DAY_MS = 86_400_000
-
 
 def read_features(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, float]]:
     """Return the status of a symbol's features and their row, empty where it failed."""
@@ -47,18 +52,6 @@ def read_features(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, fl
         ) from error
     del columns["open_time"]
     return status, {key: column[0] for key, column in columns.items() if len(column)}
-
-
-def regime_of(row: dict[str, float], settings: dict[str, Any]) -> Regime | None:
-    """Return the regime of a row of features, None where what it needs is missing."""
-    values = [float(row[n]) for n in ("atr14_pct", "adx14", "plus_di14", "minus_di14")]
-    if not np.isfinite(values).all():
-        return None
-    return classify(
-        *values,
-        adx_trend_min=settings["regime_adx_trend_min"],
-        atr_high_vol_pct=settings["regime_atr_high_vol_pct"],
-    )
 
 
 @dataclass(frozen=True)
@@ -105,19 +98,13 @@ def look_at(layout: Layout, settings: dict[str, Any], folder: Path, symbol: str)
         model_provisional=provisional,
         model_age_days=model_age_days(forecast, parse_candle_id(folder.name)),
     )
-    return Seen(Case(forecast, regime_of(row, settings), context), hashes)
+    regime = regime_of([float(row[name]) for name in REGIME_FEATURES], settings)
+    return Seen(Case(forecast, regime, context), hashes)
 
 
 def failed_case(step: str, problem: str) -> Case:
     """Return the case of a symbol for which a step failed: it is never traded."""
     return Case(None, None, Context(failure=f"{step}: {problem}"))
-
-
-def model_age_days(forecast: Forecast | None, close_ms: int) -> float | None:
-    """Return the days from the training cutoff of the oldest model in use to the candle."""
-    if forecast is None or forecast.trained_until_ms is None:
-        return None
-    return (close_ms - forecast.trained_until_ms) / DAY_MS
 
 
 def write_signal(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bot_cripto import metrics
 from bot_cripto.backtest.bootstrap import MIN_DAYS, automatic_block, stationary_resamples
 from bot_cripto.metrics import Floats
+from bot_cripto.timeframes import DAY_MS
 
 BINS = 10
 """Of equally many forecasts, for the calibration error; as `metrics.ece` has them."""
@@ -53,7 +54,7 @@ def forecast_intervals(
     and their application, section 5.2.
     """
     names = ("brier", "log_loss", "ece", "coverage80")
-    _, day = np.unique(open_ms // 86_400_000, return_inverse=True)
+    _, day = np.unique(open_ms // DAY_MS, return_inverse=True)
     days = int(day.max()) + 1 if len(day) else 0
     if days < MIN_DAYS:
         return dict.fromkeys(names)

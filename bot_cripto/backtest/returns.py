@@ -11,8 +11,8 @@ import numpy as np
 from bot_cripto.errors import DataError
 from bot_cripto.ledger.events import Mark
 from bot_cripto.metrics import Floats
+from bot_cripto.timeframes import DAY_MS
 
-DAY_MS = 86_400_000
 DAYS_A_YEAR = 365
 """Crypto trades on every day of the year."""
 

@@ -11,19 +11,14 @@ from numpy.typing import NDArray
 
 from bot_cripto.backtest.soundness import window_quality
 from bot_cripto.decision.gates import FILLED, MISSING, TRADED, Context
-from bot_cripto.decision.regime import Regime, classify
 from bot_cripto.execution.correlation import RETURNS
-from bot_cripto.execution.desk import Case
+from bot_cripto.execution.desk import REGIME_FEATURES, Case, model_age_days, regime_of
 from bot_cripto.execution.paper import Prices
 from bot_cripto.features import catalogue
 from bot_cripto.forecast import Forecast
 from bot_cripto.market.candles import Candles
 from bot_cripto.models.forecast import Loaded, forecasts
 from bot_cripto.timeframes import timeframe_ms
-
-DAY_MS = 86_400_000
-
-_REGIME = ("atr14_pct", "adx14", "plus_di14", "minus_di14")
 
 
 @dataclass(frozen=True)
@@ -110,8 +105,8 @@ def assemble(
     quality = window_quality(candles, first, step, settings["fill_candles"])
     earlier = _closes(candles[max(0, first - RETURNS) : first])
     candles = candles[first:]
-    columns = [matrix[:, names.index(name)].astype(np.float64) for name in _REGIME]
-    regimes = [_regime(row, settings) for row in np.column_stack(columns).tolist()]
+    columns = [matrix[:, names.index(name)].astype(np.float64) for name in REGIME_FEATURES]
+    regimes = [regime_of(row, settings) for row in np.column_stack(columns).tolist()]
     closes = _closes(candles)
     is_there = np.isfinite(closes).tolist()
     rows = zip(candles.open, candles.high, candles.low, candles.close, strict=True)
@@ -130,7 +125,7 @@ def assemble(
             last_candle=kind,
             quality_problems=quality[i][1],
             missing_features=missing,
-            model_age_days=_age(forecast, close_ms),
+            model_age_days=model_age_days(forecast, close_ms),
         )
         cases.append(Case(forecast, regimes[i], context))
     return Track(symbol, prices, cases, closes, earlier)
@@ -143,23 +138,3 @@ def _closes(candles: Candles) -> np.ndarray:
 
 def _without_value(names: tuple[str, ...], row: np.ndarray) -> tuple[str, ...]:
     return tuple(name for name, value in zip(names, row, strict=True) if not np.isfinite(value))
-
-
-def _age(forecast: Forecast | None, close_ms: int) -> float | None:
-    if forecast is None or forecast.trained_until_ms is None:
-        return None
-    return (close_ms - forecast.trained_until_ms) / DAY_MS
-
-
-def _regime(values: list[float], settings: Mapping[str, Any]) -> Regime | None:
-    if not np.isfinite(values).all():
-        return None
-    atr_pct, adx, plus_di, minus_di = values
-    return classify(
-        atr_pct,
-        adx,
-        plus_di,
-        minus_di,
-        adx_trend_min=settings["regime_adx_trend_min"],
-        atr_high_vol_pct=settings["regime_atr_high_vol_pct"],
-    )

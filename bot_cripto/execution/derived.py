@@ -28,6 +28,7 @@ from bot_cripto.execution.prices import ReadCloses, correlated_symbols, store_cl
 from bot_cripto.execution.replay import replay
 from bot_cripto.execution.risk import risk_state
 from bot_cripto.execution.state import account_name, open_mismatch
+from bot_cripto.execution.switches import ACCOUNTS
 from bot_cripto.ledger import control
 from bot_cripto.ledger.journal import Journal
 from bot_cripto.ledger.store import Ledger
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from bot_cripto.layout import Layout
 
 __all__ = ["history", "rebuild", "update"]
-
-ACCOUNTS = ("paper", "live")
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,19 @@ an earlier one is going to take counts as taken for the later ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bot_cripto.decision.gates import LONG, SHORT, Context
 from bot_cripto.decision.policy import Decision, Policy, decide
-from bot_cripto.decision.regime import Regime
+from bot_cripto.decision.regime import Regime, classify
 from bot_cripto.decision.risk_state import RiskState
 from bot_cripto.forecast import Forecast
 from bot_cripto.provenance import sha256_json
 from bot_cripto.signals.document import Facts, build
+from bot_cripto.timeframes import DAY_MS
 
 STATE_KEYS = (
     "symbols",
@@ -46,6 +48,40 @@ class Case:
     forecast: Forecast | None
     regime: Regime | None
     context: Context
+
+
+REGIME_FEATURES = ("atr14_pct", "adx14", "plus_di14", "minus_di14")
+"""Features that the regime is told from, in the order of `regime_of`."""
+
+
+def regime_of(values: Sequence[float], settings: Mapping[str, Any]) -> Regime | None:
+    """Return the regime of one candle; None where one of the values is missing.
+
+    Parameters
+    ----------
+    values : sequence of float
+        Of `REGIME_FEATURES`, in their order.
+    settings : mapping
+        ``regime_adx_trend_min`` and ``regime_atr_high_vol_pct``.
+    """
+    if not all(math.isfinite(value) for value in values):
+        return None
+    atr_pct, adx, plus_di, minus_di = values
+    return classify(
+        atr_pct,
+        adx,
+        plus_di,
+        minus_di,
+        adx_trend_min=settings["regime_adx_trend_min"],
+        atr_high_vol_pct=settings["regime_atr_high_vol_pct"],
+    )
+
+
+def model_age_days(forecast: Forecast | None, close_ms: int) -> float | None:
+    """Return the days from the training cutoff of the oldest model in use to a candle's close."""
+    if forecast is None or forecast.trained_until_ms is None:
+        return None
+    return (close_ms - forecast.trained_until_ms) / DAY_MS
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-DAY_MS = 86_400_000
+from bot_cripto.timeframes import DAY_MS
+
 WEEK_MS = 7 * DAY_MS
 MONDAY_MS = 4 * DAY_MS
 """00:00 UTC of the first Monday after the epoch, which began on a Thursday."""

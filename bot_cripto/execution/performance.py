@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot_cripto.decision.thresholds import policy_of, round_trip_cost
 from bot_cripto.drift import DRIFT, compare
 from bot_cripto.execution.prices import ReadCloses
 from bot_cripto.timeframes import iso, parse_iso, timeframe_ms
@@ -87,7 +88,7 @@ def performance_history(
     judged = [(close, newest[close]) for close in sorted(newest) if _is_forecast(newest[close])]
     closed = [(close, doc) for close, doc in judged if _end(close, doc, step) <= now_ms]
     still = [close for close, doc in judged if _end(close, doc, step) > now_ms]
-    rows, gaps = _rows(closed, read_closes, symbol, step, _round_trip(settings))
+    rows, gaps = _rows(closed, read_closes, symbol, step, round_trip_cost(policy_of(settings)))
     return History(
         rows[-MAX_ROWS:],
         open=len(still),
@@ -195,9 +196,3 @@ def _row(
         "decision": document["decision"],
         "net_return_after_cost": None if sign is None else sign * realised - cost,
     }
-
-
-def _round_trip(settings: Mapping[str, Any]) -> float:
-    """Return what a round trip costs (decimal): two fees, the spread, slippage on both sides."""
-    bps = 2 * settings["fees_bps"] + settings["spread_bps"] + 2 * settings["slippage_bps"]
-    return float(bps) / 10_000.0

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bot_cripto.notify import texts
+from bot_cripto.timeframes import DAY_MS
 
 INK, QUIET, GRID = "#1f2933", "#7b8794", "#e4e7eb"
 LINE, FALL = "#1d4ed8", "#c2410c"
-DAY_MS = 86_400_000
 
 
 def equity_chart(

@@ -8,8 +8,7 @@ from typing import Any
 
 from bot_cripto.execution.market_rules import exact
 from bot_cripto.ledger.events import SENDING, STOP
-
-DAY_MS = 86_400_000
+from bot_cripto.timeframes import DAY_MS
 
 
 def orders_of_day(ledger: Any, now_ms: int) -> tuple[int, Decimal]:
