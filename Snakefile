@@ -8,11 +8,11 @@
 #   models/KIND/SYMBOL/VERSION/               immutable model versions
 #   models/champion/SYMBOL.json               which versions are in use
 #   logs/signal.json, logs/signals/           the published signals
-#   logs/reports/SYMBOL/                      the backtest, out of sample, and what was tried
+#   logs/reports/SYMBOL/                      the backtest, out of sample, and the leak alarms
 #   logs/mlflow.db, logs/mlartifacts/         every training, for MLflow
 #
-# Targets: signal (the default), retrain, backtest, fetch, features, trend_model, return_model,
-# risk_model. `snakemake -n TARGET` says what is stale and why.
+# Targets: signal (the default), retrain, backtest, audit, fetch, features, trend_model,
+# return_model, risk_model. `snakemake -n TARGET` says what is stale and why.
 
 
 include: "rules/common.smk"
@@ -56,3 +56,8 @@ rule features:
 rule backtest:
     input:
         run_of("retrain", evaluation_files),
+
+
+rule audit:
+    input:
+        run_of("retrain", audit_files),

@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     backtest.add_argument(
         "--folds", type=_between(2, 20), default=4, help="how many folds (default 4)"
     )
+    workflow("audit", _audit, "ask the leak alarms about your own candles and configuration")
     drift = command("detect-drift", _detect_drift, "look for a drop in a performance history")
     drift.add_argument("--history-file", type=Path, required=True, help="list of {ts, metric}")
     explain = command("explain", _explain, "say why the last signal is what it is")
@@ -121,6 +122,24 @@ def _backtest(given: argparse.Namespace) -> int:
         for symbol in settings["symbols"]:
             path = own_layout(settings).report(symbol)
             sys.stdout.write(f"{symbol}: {json.loads(path.read_bytes())['verdict']} ({path})\n")
+    return code
+
+
+def _audit(given: argparse.Namespace) -> int:
+    from bot_cripto.workflow.runner import run_target
+
+    code = run_target("audit", dry_run=given.dry_run)
+    if code != EXIT_OK or given.dry_run:
+        return code
+    settings = own_settings()
+    words = {True: "passed", False: "ALARM", None: "unknown"}
+    for symbol in settings["symbols"]:
+        found = json.loads((own_layout(settings).reports(symbol) / "audit.json").read_bytes())
+        for alarm in found["alarms"]:
+            sys.stdout.write(f"{symbol}: {words[alarm['passed']]:7} {alarm['name']}: ")
+            sys.stdout.write(f"{alarm['text']}\n")
+        if found["suspect"]:
+            code = EXIT_ALARM
     return code
 
 

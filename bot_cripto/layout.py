@@ -114,10 +114,14 @@ class Layout:
         """The artefacts of MLflow."""
         return self.logs / "mlartifacts"
 
+    def reports(self, symbol: str) -> Path:
+        """The folder of what people read of a symbol: backtest, leak alarms."""
+        return self.logs / "reports" / symbol_to_path(symbol)
+
     def report(self, symbol: str) -> Path:
         """The backtest of a symbol, out of sample."""
-        return self.logs / "reports" / symbol_to_path(symbol) / "backtest.json"
+        return self.reports(symbol) / "backtest.json"
 
     def trials(self, symbol: str) -> Path:
         """What configurations were backtested for a symbol, with their Sharpe ratios."""
-        return self.logs / "reports" / symbol_to_path(symbol) / "trials.json"
+        return self.reports(symbol) / "trials.json"

@@ -26,7 +26,7 @@ from bot_cripto.ledger import control
 from bot_cripto.market.exchange_loader import check_exchange_id
 from bot_cripto.models.champion import champion_path
 from bot_cripto.provenance import canonical_json, code_sha256, git_commit
-from bot_cripto.symbols import symbol_to_path
+from bot_cripto.symbols import symbol_from_path, symbol_to_path
 from bot_cripto.timeframes import candle_id, last_close
 from bot_cripto.workflow import runs
 from bot_cripto.workflow.failures import publish_config_failure
@@ -113,6 +113,7 @@ wildcard_constraints:
     symbol=r"[A-Z0-9_-]+",
     kind="trend|return|risk|baseline",
     kinds="[a-z]+(-[a-z]+)*",
+    fold=r"\d+",
 
 
 def code(rule_name):
@@ -222,15 +223,25 @@ DECISION_KEYS = sorted(
 )
 
 
-def evaluation_files():
-    """The backtests at this cutoff; they are copied to the reports when the run has ended."""
-    made = [LAYOUT.training(CUTOFF, symbol) / "backtest.json" for symbol in SYMBOLS]
+def published(reports):
+    """Those files at this cutoff; they are copied to the reports when the run has ended.
+
+    `reports` are names of files that the evaluation makes for every symbol.
+    """
+    made = [LAYOUT.training(CUTOFF, symbol) / file for symbol in SYMBOLS for file in reports]
     RUN.copies = [
         (
-            (Path(STATE_DIR) / file).with_suffix(suffix),
-            LAYOUT_IN_STATE.report(symbol).with_suffix(suffix),
+            Path(STATE_DIR) / file,
+            LAYOUT_IN_STATE.reports(symbol_from_path(file.parent.name)) / file.name,
         )
-        for file, symbol in zip(made, SETTINGS["symbols"])
-        for suffix in (".html", ".json")
+        for file in made
     ]
     return made
+
+
+def evaluation_files():
+    return published(("backtest.json", "backtest.html", "audit.json"))
+
+
+def audit_files():
+    return published(("audit.json",))

@@ -1,9 +1,52 @@
-# Evaluation: the deployed decision and fills, walked over what the models have not seen.
+# Evaluation: the models of each fold, the leak alarms, and the deployed decision and fills,
+# walked over what the models have not seen.
+FOLDS = [TRAINING / "folds" / f"{number}.json" for number in range(SETTINGS["folds"])]
+
+
+rule train_fold:
+    input:
+        snapshot=rules.build_snapshot.output,
+    output:
+        TRAINING / "folds" / "{fold}.json",
+    log:
+        TRAINING / "logs" / "train_fold_{fold}.log",
+    benchmark:
+        TRAINING / "logs" / "train_fold_{fold}.benchmark.tsv"
+    conda:
+        "../envs/environment.yaml"
+    params:
+        settings=slice_of("horizon_steps", "training", "folds", "fold_window"),
+        code=code("train_fold"),
+    shell:
+        'python3 "$BOT_CRIPTO_SCRIPTS"/train_fold.py --settings {params.settings:q}'
+        " --symbol {wildcards.symbol} --fold {wildcards.fold} --snapshot {input.snapshot:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule audit_symbol:
+    input:
+        snapshot=rules.build_snapshot.output,
+        folds=FOLDS,
+    output:
+        TRAINING / "audit.json",
+    log:
+        TRAINING / "logs" / "audit_symbol.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        settings=slice_of("source", "simulated", "timeframe", "horizon_steps", "training"),
+        code=code("audit_symbol"),
+    shell:
+        'python3 "$BOT_CRIPTO_SCRIPTS"/audit_symbol.py --settings {params.settings:q}'
+        " --symbol {wildcards.symbol} --snapshot {input.snapshot:q} --folds {input.folds:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule backtest_symbol:
     input:
         snapshot=rules.build_snapshot.output,
+        folds=FOLDS,
+        audit=rules.audit_symbol.output,
     output:
         json=TRAINING / "backtest.json",
         html=TRAINING / "backtest.html",
@@ -15,10 +58,11 @@ rule backtest_symbol:
         "../envs/environment.yaml"
     params:
         settings=slice_of(
-            *DECISION_KEYS, "training", "folds", "fill_candles", "simulated", "language"
+            *DECISION_KEYS,
+            *("training", "folds", "fold_window", "fill_candles", "simulated", "language"),
         ),
         code=code("backtest_symbol"),
     shell:
         'python3 "$BOT_CRIPTO_SCRIPTS"/backtest_symbol.py --settings {params.settings:q}'
-        " --symbol {wildcards.symbol} --snapshot {input.snapshot:q} --output {output.json:q}"
-        " 2>&1 | tee {log:q}"
+        " --symbol {wildcards.symbol} --snapshot {input.snapshot:q} --folds {input.folds:q}"
+        " --audit {input.audit:q} --output {output.json:q} 2>&1 | tee {log:q}"

@@ -75,6 +75,7 @@ rule judge_challenger:
     input:
         record=TRAINING / f"{ALL_KINDS}.mlflow.json",
         snapshot=rules.build_snapshot.output,
+        audit=TRAINING / "audit.json",
     output:
         TRAINING / "judgement.json",
     log:
@@ -87,7 +88,8 @@ rule judge_challenger:
     shell:
         'python3 "$BOT_CRIPTO_SCRIPTS"/judge_challenger.py'
         " --settings {params.settings:q} --symbol {wildcards.symbol}"
-        " --record {input.record:q} --snapshot {input.snapshot:q} --output {output:q} 2>&1 | tee {log:q}"
+        " --record {input.record:q} --snapshot {input.snapshot:q} --audit {input.audit:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule adopt_models:

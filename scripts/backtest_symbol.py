@@ -12,7 +12,8 @@ from bot_cripto.backtest.report_html import html
 from bot_cripto.backtest.result import backtest, validate
 from bot_cripto.errors import DataError
 from bot_cripto.layout import Layout
-from bot_cripto.models.snapshot import read_snapshot
+from bot_cripto.models.fold_file import read_folds
+from bot_cripto.models.snapshot import read_snapshot, training_data
 from bot_cripto.provenance import sha256_json
 from bot_cripto.symbols import symbol_from_path
 from bot_cripto.workflow.jobs import job
@@ -36,15 +37,24 @@ def other_trials(file: Path, this: str) -> dict[str, float | None]:
 
 
 def backtest_symbol(
-    layout: Layout, settings: dict[str, Any], symbol: str, snapshot: str, output: str
+    layout: Layout,
+    settings: dict[str, Any],
+    symbol: str,
+    snapshot: str,
+    folds: list[str],
+    audit: str,
+    output: str,
 ) -> None:
     """Backtest one symbol."""
     name = symbol_from_path(symbol)
     if not Path(snapshot).stat().st_size:
         raise DataError(f"{symbol}: its history could not be fetched; see the log of fetch_history")
+    frozen = read_snapshot(snapshot)
+    results = read_folds(folds, training_data(frozen))
+    alarms = json.loads(Path(audit).read_bytes())
     this, file = sha256_json(settings), layout.trials(name)
     others = other_trials(file, this)
-    result = backtest(name, read_snapshot(snapshot), settings, others, clock.now_ms())
+    result = backtest(name, frozen, results, settings, others, alarms, clock.now_ms())
     validate(result)
     atomic.write_json(file, others | {this: result["day_sharpe"]})
     log.info("%s: AUC %.4f, %s", name, result["auc"], result["verdict"])
@@ -53,4 +63,4 @@ def backtest_symbol(
 
 
 if __name__ == "__main__":
-    job(backtest_symbol, "symbol", "snapshot", "output")
+    job(backtest_symbol, "symbol", "snapshot", "folds+", "audit", "output")

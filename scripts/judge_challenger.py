@@ -1,10 +1,13 @@
 """Judge new versions against the champion, and promote them if they are better (rule retrain).
 
 A champion stays provisional until a comparison on candles that neither had seen was possible.
+When a leak alarm went off nothing is promoted, and a provisional champion gives way to the
+baseline.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -74,12 +77,19 @@ def verdict_of(
     return judge(forecast_rows(theirs, features), forecast_rows(mine, features), data, rows)
 
 
+def gone_off(audit: Path) -> str:
+    """Return what the leak alarms that went off say; empty where none did."""
+    alarms = json.loads(audit.read_bytes())["alarms"]
+    return "; ".join(f"{a['name']}: {a['text']}" for a in alarms if a["passed"] is False)
+
+
 def judge_challenger(
     layout: Layout,
     settings: dict[str, Any],
     symbol: str,
     record: str,
     snapshot: str,
+    audit: str,
     output: str,
 ) -> None:
     """Judge the versions of one training; replace the champion file where they win."""
@@ -87,7 +97,14 @@ def judge_challenger(
     uses, skipped = read_record(Path(record))
     subject = Subject.of(settings, name)
     champion, loaded, problem = loadable(layout, subject)
-    if any(kind not in uses for kind in NEEDED):
+    leak = gone_off(Path(audit))
+    if leak and champion is not None and loaded is not None and not champion.provisional:
+        verdict = Verdict(False, f"the champion stays: a leak alarm went off: {leak}", {})
+    elif leak:
+        # what the same pipeline made before is no better; constants leak nothing
+        uses = {kind: use for kind, use in uses.items() if kind == "baseline"}
+        verdict = Verdict(bool(uses), f"baseline only: a leak alarm went off: {leak}", {})
+    elif any(kind not in uses for kind in NEEDED):
         why = "; ".join(f"no {kind} model: {reason}" for kind, reason in skipped.items())
         verdict = Verdict(False, f"there is no challenger: {why}", {})
     elif champion is None or loaded is None:
@@ -119,4 +136,4 @@ def judge_challenger(
 
 
 if __name__ == "__main__":
-    job(judge_challenger, "symbol", "record", "snapshot", "output")
+    job(judge_challenger, "symbol", "record", "snapshot", "audit", "output")

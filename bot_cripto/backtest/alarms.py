@@ -37,11 +37,16 @@ CUTS = 12
 
 @dataclass(frozen=True)
 class Alarm:
-    """One alarm; `passed` is False when it went off."""
+    """One alarm; `passed` is False when it went off, None when it could not be measured."""
 
     name: str
-    passed: bool
+    passed: bool | None
     text: str
+
+
+def not_measured(name: str, why: str) -> Alarm:
+    """Return an alarm that says nothing either way."""
+    return Alarm(name, None, f"not measured: {why}")
 
 
 def ceiling(auc: float, settings: Mapping[str, Any]) -> Alarm:
@@ -63,18 +68,19 @@ def ceiling(auc: float, settings: Mapping[str, Any]) -> Alarm:
     return Alarm("ceiling", auc <= limit, f"AUC {auc:.4f} is {relation} {limit:.3f}, by {what}")
 
 
-def truncation(snapshot: Snapshot, first: int, seed: int = 0) -> Alarm:
+def truncation(snapshot: Snapshot, seed: int = 0) -> Alarm:
     """Return whether features stay the same, to the bit, when later candles are cut off.
 
     Parameters
     ----------
     snapshot : Snapshot
-    first : int
-        First row that may be drawn; before it there are as many candles as features look back on.
     seed : int
-        Of the draw.
+        Of the draw of the rows.
     """
-    rows = np.random.default_rng(seed).integers(first, len(snapshot.candles), CUTS)
+    whole = np.flatnonzero(np.isfinite(snapshot.features).all(axis=1))
+    if not len(whole):
+        return not_measured("truncation", "no candle has every feature")
+    rows = np.random.default_rng(seed).choice(whole, CUTS)
     for row in sorted(set(rows.tolist())):
         again = catalogue.compute(snapshot.candles[: row + 1], snapshot.timeframe, last=1)[0]
         stored = snapshot.features[row]
@@ -97,7 +103,7 @@ def label_shift(prob_up: Floats, forward: Floats, horizon_steps: int) -> Alarm:
     horizon_steps : int
     """
     if len(prob_up) < 3 * SHIFT:
-        return Alarm("label_shift", True, f"not measured: fewer than {3 * SHIFT} forecasts")
+        return not_measured("label_shift", f"fewer than {3 * SHIFT} forecasts")
     return _chance("label_shift", prob_up[:-SHIFT], forward[SHIFT:], horizon_steps)
 
 

@@ -122,6 +122,7 @@ class Settings(_Section):
     training: Training = Training()
     training_cutoff: Text = ""
     folds: Annotated[int, Field(ge=2, le=20)] = 4
+    fold_window: Literal["expanding", "rolling"] = "expanding"
     model_risk_vol_ref: Annotated[float, Field(gt=0, le=1)] = 0.02
 
     # decision

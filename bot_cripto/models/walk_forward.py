@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from bot_cripto.models.snapshot import TrainingData
 from bot_cripto.models.trained import TrainedModel
 from bot_cripto.models.training import TRAINERS, prepare
 
+Window = Literal["expanding", "rolling"]
+EXPANDING: Window = "expanding"
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -26,13 +29,14 @@ class Fold:
     ----------
     number : int
         From 0.
-    train_stop : int
-        Training, early stopping and calibration use the rows before this one.
+    train_start, train_stop : int
+        Training, early stopping and calibration use the rows from the first to before the last.
     start, stop : int
         The rows that are forecast.
     """
 
     number: int
+    train_start: int
     train_stop: int
     start: int
     stop: int
@@ -63,10 +67,11 @@ def make_folds(
     data: TrainingData,
     folds: int,
     settings: TrainingSettings,
+    window: Window = EXPANDING,
     *,
     first_train_fraction: float = 0.4,
 ) -> list[Fold]:
-    """Return the folds: training windows that grow, each followed by rows to forecast.
+    """Return the folds: training windows, each followed by rows to forecast.
 
     Parameters
     ----------
@@ -76,6 +81,8 @@ def make_folds(
     settings : TrainingSettings
         The horizon plus the embargo is left out between training and forecast rows, so that no
         training label reaches into the forecast rows.
+    window : {"expanding", "rolling"}
+        Whether a training window begins with the first row, or has the length of the first one.
     first_train_fraction : float
         Share of the rows before the first forecast row.
 
@@ -87,7 +94,7 @@ def make_folds(
     n = len(data)
     edges = np.round(np.linspace(first_train_fraction * n, n, folds + 1)).astype(int).tolist()
     gap = settings.horizon_steps + settings.embargo_steps
-    result = []
+    result: list[Fold] = []
     for number, (start, stop) in enumerate(itertools.pairwise(edges)):
         train_stop = int(np.searchsorted(data.index, data.index[start] - gap)) if start < n else 0
         if stop <= start or train_stop < settings.min_rows:
@@ -96,7 +103,8 @@ def make_folds(
                 f"{max(train_stop, 0)}, {settings.min_rows} are needed; fetch more history "
                 "(HISTORY_DAYS) or ask for fewer folds"
             )
-        result.append(Fold(number, train_stop, start, stop))
+        length = train_stop if window == EXPANDING or not result else result[0].train_stop
+        result.append(Fold(number, train_stop - length, train_stop, start, stop))
     return result
 
 
@@ -110,7 +118,7 @@ def run_fold(
 
     The rows are binned once for all kinds, by the edges of this fold's training part.
     """
-    past = _rows(data, slice(0, fold.train_stop))
+    past = _rows(data, slice(fold.train_start, fold.train_stop))
     # The fold's own forecast rows are its holdout.
     prepared = prepare(past, replace(settings, holdout_fraction=0.0))
     rows = slice(fold.start, fold.stop)
@@ -128,6 +136,7 @@ def walk_forward(
     settings: TrainingSettings,
     folds: int,
     kinds: Sequence[str] = apply.KINDS,
+    window: Window = EXPANDING,
     *,
     first_train_fraction: float = 0.4,
 ) -> list[FoldForecast]:
@@ -138,7 +147,7 @@ def walk_forward(
     Pardo (2008), The Evaluation and Optimization of Trading Strategies, chapter 11; Lopez de
     Prado (2018), Advances in Financial Machine Learning, section 7.4 (purging and embargo).
     """
-    plan = make_folds(data, folds, settings, first_train_fraction=first_train_fraction)
+    plan = make_folds(data, folds, settings, window, first_train_fraction=first_train_fraction)
     return [run_fold(data, settings, fold, kinds) for fold in plan]
 
 

@@ -40,12 +40,14 @@ def job(work: Callable[..., None], *arguments: str) -> None:
     work : callable
         Its name names the step in logs and errors.
     *arguments : str
-        Names of further options, all texts and all required.
+        Names of further options, all texts and all required; one that ends with ``+`` takes
+        several.
     """
     parser = argparse.ArgumentParser(description=work.__doc__)
     parser.add_argument("--settings", help="JSON; left out: config.yaml and the environment")
     for name in arguments:
-        parser.add_argument(f"--{name.replace('_', '-')}", required=True)
+        option = f"--{name.removesuffix('+').replace('_', '-')}"
+        parser.add_argument(option, required=True, nargs="+" if name.endswith("+") else None)
     given = vars(parser.parse_args())
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     redact_logs()

@@ -6,7 +6,7 @@ import pytest
 
 from bot_cripto.errors import ModelError
 from bot_cripto.metrics import auc
-from bot_cripto.models import apply, walk_forward
+from bot_cripto.models import apply, fold_file, walk_forward
 from bot_cripto.timeframes import parse_iso
 
 SETTINGS = replace(market.SETTINGS, min_rows=900)
@@ -59,3 +59,33 @@ def test_too_little_for_the_folds_is_refused():
         walk_forward.make_folds(market.data(), 4, replace(SETTINGS, min_rows=3000))
     with pytest.raises(ModelError, match="too few for 9000 folds"):
         walk_forward.make_folds(market.data(), 9000, SETTINGS)
+
+
+def test_a_rolling_window_keeps_the_length_of_the_first():
+    data = market.data()
+    growing = walk_forward.make_folds(data, 4, SETTINGS)
+    rolling = walk_forward.make_folds(data, 4, SETTINGS, "rolling")
+    assert [f.train_start for f in growing] == [0, 0, 0, 0]
+    assert {f.train_stop - f.train_start for f in rolling} == {growing[0].train_stop}
+    for a, b in zip(growing, rolling, strict=True):
+        assert (a.train_stop, a.start, a.stop) == (b.train_stop, b.start, b.stop)
+    result = walk_forward.run_fold(data, SETTINGS, rolling[2], ("trend",))
+    parts = result.trained["trend"].metadata["parts"]
+    assert sum(part["rows"] for part in parts.values()) <= growing[0].train_stop
+
+
+def test_a_fold_from_its_file_forecasts_the_same(tmp_path):
+    data = market.data()
+    fold = walk_forward.make_folds(data, 3, SETTINGS)[1]
+    made = walk_forward.run_fold(data, SETTINGS, fold)
+    fold_file.write_fold(tmp_path / "1.json", made, data.snapshot_sha256)
+    (read,) = fold_file.read_folds([tmp_path / "1.json"], data)
+    assert read.fold == made.fold and np.array_equal(read.index, made.index)
+    assert read.trained == made.trained
+    for name, values in made.forecasts.items():
+        assert np.array_equal(read.forecasts[name], values)
+    with pytest.raises(ModelError, match="another snapshot"):
+        fold_file.read_folds([tmp_path / "1.json"], replace(data, snapshot_sha256="0" * 64))
+    fold_file.write_no_fold(tmp_path / "1.json", "too few rows")
+    with pytest.raises(ModelError, match="too few rows"):
+        fold_file.read_folds([tmp_path / "1.json"], data)

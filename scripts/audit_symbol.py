@@ -1,0 +1,47 @@
+"""Ask the leak alarms about one symbol (rule audit_symbol)."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from bot_cripto import atomic
+from bot_cripto.backtest.audit import audit
+from bot_cripto.errors import ModelError
+from bot_cripto.layout import Layout
+from bot_cripto.models.fold_file import read_folds
+from bot_cripto.models.snapshot import read_snapshot, training_data
+from bot_cripto.symbols import symbol_from_path
+from bot_cripto.workflow.jobs import job
+
+log = logging.getLogger("bot_cripto")
+
+
+def audit_symbol(
+    layout: Layout,
+    settings: dict[str, Any],
+    symbol: str,
+    snapshot: str,
+    folds: list[str],
+    output: str,
+) -> None:
+    """Audit one symbol; a history that could not be fetched leaves nothing to be asked."""
+    name = symbol_from_path(symbol)
+    found: dict[str, Any] = {"auc": None, "alarms": [], "suspect": False}
+    if Path(snapshot).stat().st_size:
+        frozen = read_snapshot(snapshot)
+        no_folds = ""
+        try:
+            results = read_folds(folds, training_data(frozen))
+        except ModelError as why:
+            results, no_folds = [], str(why)
+        found = audit(frozen, results, no_folds, settings)
+    for alarm in found["alarms"]:
+        level = logging.ERROR if alarm["passed"] is False else logging.INFO
+        log.log(level, "%s: %s: %s", name, alarm["name"], alarm["text"])
+    atomic.write_json(output, {"symbol": name, **found})
+
+
+if __name__ == "__main__":
+    job(audit_symbol, "symbol", "snapshot", "folds+", "output")
