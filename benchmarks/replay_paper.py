@@ -198,7 +198,7 @@ def cash_problems(book: Book, settings: dict[str, Any], store: CandleStore, step
     last = book.account.last_mark
     if last is None:
         return []
-    worth = cash
+    worth = cash - sum(float(paid.amount) for paid in book.ledger.funding())
     for symbol, quantity in held.items():
         candles = store.read(symbol, last.candle_ms - 50 * step, last.candle_ms)
         worth += quantity * float(candles.close[-1])

@@ -117,6 +117,13 @@ def compare(
         return DriftResult(INSUFFICIENT, None, None, None, threshold, reason)
     now = fmean(metrics[-recent:])
     before = fmean(metrics[-needed:-recent])
+    return compare_means(now, before, recent, reference, threshold)
+
+
+def compare_means(
+    now: float, before: float, recent: int, reference: int, threshold: float = 0.2
+) -> DriftResult:
+    """Compare the mean of `recent` metrics with that of the `reference` before them."""
     if before <= 0:
         reason = f"the reference mean {before:.4g} is not above 0: no relative drop can be told"
         return DriftResult(INSUFFICIENT, None, now, before, threshold, reason)

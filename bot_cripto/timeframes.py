@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from bot_cripto.errors import ConfigError
 
 MINUTE_MS = 60_000
 DAY_MS = 1440 * MINUTE_MS
+
+FUNDING_MS = 480 * MINUTE_MS
+"""Time between two funding times, which are counted from midnight UTC."""
 
 TIMEFRAMES: dict[str, int] = {
     "1m": MINUTE_MS,
@@ -72,6 +76,7 @@ def parse_iso(text: str) -> int:
     return round(moment.timestamp() * 1000)
 
 
+@lru_cache(maxsize=1024)
 def candle_id(close_ms: int) -> str:
     """Return the name of a candle by its close time, as used in paths: ``20240906T044500Z``."""
     return datetime.fromtimestamp(close_ms / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bot_cripto.backtest.random_ratios import booked_by_day
 from bot_cripto.errors import DataError
 from bot_cripto.execution.costs import Costs
 from bot_cripto.execution.holdings import LONG, Trade
 from bot_cripto.metrics import Floats
+from bot_cripto.timeframes import FUNDING_MS
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def buy_and_hold(open_: Floats, close: Floats, costs: Costs, initial_equity: flo
     open_, close : ndarray of shape (n,)
         Quote currency; NaN where a candle is missing: its last known price stands.
     costs : Costs
-        Of both fills; everything is put in, fees included.
+        Of both fills; everything is put in, fees included. Who holds coins pays no funding.
     initial_equity : float
         Quote currency.
 
@@ -65,7 +67,7 @@ def buy_and_hold(open_: Floats, close: Floats, costs: Costs, initial_equity: flo
     return equity
 
 
-def random_nets(
+def random_booked(
     open_: Floats,
     close: Floats,
     since_ms: int,
@@ -76,11 +78,12 @@ def random_nets(
     samples: int = 1000,
     seed: int = 0,
 ) -> Floats:
-    """Return the net results of traders who make the same trades of one symbol at random times.
+    """Return what traders make by day who make the same trades of one symbol at random times.
 
     Each has the same trades (side, notional at entry in quote currency, candles held), in random
     order at random places, entered and left at the open of a candle or at the last close, at the
-    same fees, spread and slippage. Stops and targets are in the candles held, not in the prices.
+    same fees, spread and slippage, and pays the same funding where it holds at a funding time.
+    Stops and targets are in the candles held, not in the prices.
 
     Parameters
     ----------
@@ -96,8 +99,9 @@ def random_nets(
 
     Returns
     -------
-    ndarray of shape (samples,)
-        Quote currency. Those of several symbols may be added; give each another seed.
+    ndarray of shape (samples, days)
+        Quote currency, as `bot_cripto.backtest.random_ratios.booked_by_day` has it; the sum over
+        the days is the net result. Those of several symbols may be added; give each another seed.
 
     Notes
     -----
@@ -110,16 +114,19 @@ def random_nets(
     DataError
         No candle has a price, or a trade lies outside the candles.
     """
-    if not trades:
-        return np.zeros(samples)
     n = len(open_)
+    until_ms = since_ms + n * step_ms
+    if not trades:
+        nothing = np.zeros((samples, 0))
+        return booked_by_day(nothing, nothing.astype(np.int64), since_ms, until_ms)
     path = _prices(open_, close)
     at = np.concatenate((path[:, 0], path[-1:, 1]))
     candles, side, notional = _terms(trades, since_ms, step_ms, n)
     random = np.random.Generator(np.random.PCG64(seed))
     free = n - int(candles.sum())
     crossing, fee = float(costs.crossing), float(costs.fees_bps) / 10_000
-    nets = np.empty(samples)
+    funding = float(costs.funding_bps) / 10_000 * _due(path, since_ms, step_ms)
+    booked = []
     size = max(1, 1_000_000 // len(trades))
     for begin in range(0, samples, size):
         rows = min(size, samples - begin)
@@ -131,9 +138,13 @@ def random_nets(
             entry = random.integers(0, n - length + 1)
         paid = at[entry] * (1.0 + sign * crossing)
         got = at[entry + length] * (1.0 - sign * crossing)
-        left = amount * got / paid
-        nets[begin : begin + rows] = (sign * (left - amount) - fee * (amount + left)).sum(axis=1)
-    return nets
+        quantity = amount / paid
+        left = quantity * got
+        held = quantity * (funding[entry + length] - funding[entry])
+        made = sign * (left - amount) - fee * (amount + left) - held
+        closed = since_ms + (entry + length) * step_ms
+        booked.append(booked_by_day(made, closed, since_ms, until_ms))
+    return np.concatenate(booked)
 
 
 def against_random(net: float, nets: Floats, initial_equity: float) -> RandomTrader:
@@ -144,7 +155,7 @@ def against_random(net: float, nets: Floats, initial_equity: float) -> RandomTra
     net : float
         Sum of the net results of the strategy's closed trades, quote currency.
     nets : ndarray of shape (samples,)
-        From `random_nets`.
+        Of the random traders: `random_booked`, summed over the days.
     initial_equity : float
         Quote currency, above 0.
 
@@ -187,6 +198,19 @@ def _gaps(free: int, size: tuple[int, ...], random: np.random.Generator) -> np.n
         random.choice(free + trades, trades, replace=False, shuffle=False) for _ in range(rows)
     ]
     return np.sort(np.array(places), axis=1) - np.arange(trades)
+
+
+def _due(path: Floats, since_ms: int, step_ms: int) -> Floats:
+    """Return the sum of the last known prices at all funding times up to each place.
+
+    Of shape (n + 1,), for opens and closes of shape (n, 2): what lies between two places is what
+    a unit held from the one to the other pays funding on.
+    """
+    edges = since_ms + step_ms * np.arange(len(path) + 1)
+    times = np.diff(edges // FUNDING_MS)
+    at_close = edges[1:] % FUNDING_MS == 0
+    due = np.where(at_close, path[:, 1] + (times - 1) * path[:, 0], times * path[:, 0])
+    return np.concatenate(([0.0], np.cumsum(due)))
 
 
 def _prices(open_: Floats, close: Floats) -> Floats:

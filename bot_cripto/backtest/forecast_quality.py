@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from bot_cripto import metrics
 from bot_cripto.backtest.forecast_intervals import forecast_intervals
+from bot_cripto.backtest.samples import interval_sample
+from bot_cripto.brier_decomposition import brier_decomposition
 from bot_cripto.execution.holdings import Trade
 from bot_cripto.models import walk_forward
 from bot_cripto.models.snapshot import Snapshot
@@ -21,17 +23,16 @@ def forecast_quality(
     snapshot: Snapshot,
     results: Sequence[walk_forward.FoldForecast],
     bounds: Sequence[tuple[int, int]],
-    marks: Sequence[Any],
+    equity: np.ndarray,
     trades: Sequence[Trade],
     step: int,
-    settings: Mapping[str, Any],
+    initial: float,
 ) -> Json:
-    """Return the metrics of all forecasts out of sample, and of each fold."""
+    """Return the metrics of all forecasts out of sample, and of each fold, with intervals."""
     index, columns = walk_forward.join(results)
     returns, volatility = snapshot.forward_return[index], snapshot.realised_volatility[index]
     up = (returns > 0).astype(np.float64)
-    span = metrics.auc_interval(columns["prob_up"], up, block=10 * settings["horizon_steps"])
-    equity = np.array([float(settings["initial_equity"]), *(float(m.equity) for m in marks)])
+    equity = np.r_[initial, equity]
     opened = snapshot.candles.open_time
     folds = []
     for result, (start, stop) in zip(results, bounds, strict=True):
@@ -47,16 +48,18 @@ def forecast_quality(
                     snapshot.forward_return[rows],
                     snapshot.realised_volatility[rows],
                 ),
+                "intervals": forecast_intervals(
+                    opened[rows], result.forecasts, snapshot.forward_return[rows]
+                ),
                 "net_return": float(equity[end] / equity[place] - 1.0),
                 "trades": sum(1 for trade in trades if since <= trade.entry_ms < until),
             }
         )
     return {
         **metrics.evaluate(columns, returns, volatility),
-        "intervals": {
-            "auc": list(span),
-            **forecast_intervals(snapshot.candles.open_time[index], columns, returns),
-        },
+        "intervals": forecast_intervals(opened[index], columns, returns),
+        "brier_parts": brier_decomposition(columns["prob_up"], up),
+        "interval_sample": interval_sample(opened[index], columns, returns),
         "reliability": metrics.reliability(columns["prob_up"], up),
         "by_fold": folds,
     }

@@ -10,18 +10,10 @@ from typing import Any
 import numpy as np
 
 from bot_cripto.backtest import deflation
-from bot_cripto.backtest.benchmarks import against_random, buy_and_hold, random_nets
+from bot_cripto.backtest.benchmarks import against_random, buy_and_hold, random_booked
 from bot_cripto.backtest.bootstrap import intervals
-from bot_cripto.backtest.returns import (
-    calmar,
-    daily_returns,
-    equity_of,
-    maximum_drawdown,
-    period_sharpe,
-    sharpe,
-    sortino,
-    total_return,
-)
+from bot_cripto.backtest.random_ratios import booked_by_day, booked_ratios, ratio_against_random
+from bot_cripto.backtest.returns import account_metrics, daily_returns, period_sharpe
 from bot_cripto.backtest.trade_statistics import trade_statistics
 from bot_cripto.execution.costs import Costs
 from bot_cripto.execution.holdings import Trade
@@ -35,26 +27,36 @@ Json = dict[str, Any]
 
 def money(
     candles: Any,
-    marks: Sequence[Any],
+    equity: np.ndarray,
+    exposure: np.ndarray,
     trades: Sequence[Trade],
     settings: Mapping[str, Any],
     since: int,
     step: int,
     trials: Mapping[str, float | None],
 ) -> Json:
-    """Return what the account came to, against cash, holding, and trading at random."""
+    """Return what the account came to, against cash, holding, and trading at random.
+
+    Parameters
+    ----------
+    candles : Candles
+        Of the whole walk.
+    equity, exposure : ndarray of shape (n,)
+        At the close of each, quote currency.
+    trades : sequence of Trade
+    settings : mapping
+        The effective settings.
+    since, step : int
+        Open time of the first candle and length of one, milliseconds (UTC).
+    trials : mapping of str to float or None
+        Sharpe ratios (of a day) of the other configurations that were tried.
+    """
     initial, costs = float(settings["initial_equity"]), Costs.of(settings)
-    times, equity, exposure = equity_of(marks)
+    times = since + step * np.arange(1, len(equity) + 1)
     daily = daily_returns(times, equity, initial)
-    fall = maximum_drawdown(times, equity, initial, step)
     of_trades = trade_statistics(trades, equity, exposure > 0, step)
-    spans = intervals(daily)
+    spans = _spans(daily)
     held = buy_and_hold(candles.open, candles.close, costs, initial)
-    held_daily = daily_returns(times, held, initial)
-    random = None
-    if trades:
-        nets = random_nets(candles.open, candles.close, since, step, trades, costs)
-        random = against_random(of_trades.net, nets, initial)
     ratio = period_sharpe(daily)
     others = [value for value in trials.values() if value is not None]
     psr = dsr = least = None
@@ -67,19 +69,14 @@ def money(
         least = deflation.minimum_track_record(ratio, skewness, kurtosis)
     keep = _thinned(len(times))
     return {
-        "net_return": total_return(daily),
+        **account_metrics(times, equity, initial, step),
         "gross_return": of_trades.gross / initial,
-        "sharpe": sharpe(daily),
-        "sortino": sortino(daily),
         "day_sharpe": ratio,
-        "max_drawdown": fall.depth,
-        "max_drawdown_days": fall.days,
-        "calmar": calmar(daily, fall.depth),
         "hit_rate": of_trades.hit_rate,
         "profit_factor": _finite(of_trades.profit_factor),
         "exposure": of_trades.exposure,
         "turnover": of_trades.turnover,
-        "costs_paid": of_trades.fees,
+        "costs_paid": of_trades.fees + of_trades.funding,
         "average_trade": of_trades.average_net,
         "average_cost": of_trades.average_cost,
         "trades": of_trades.trades,
@@ -92,30 +89,63 @@ def money(
         "initial_equity": initial,
         "final_equity": float(equity[-1]),
         "benchmarks": {
-            "cash": {"net_return": 0.0},
-            "buy_and_hold": {
-                "net_return": total_return(held_daily),
-                "sharpe": sharpe(held_daily),
-                "max_drawdown": maximum_drawdown(times, held, initial, step).depth,
-            },
-            "random_trader": {
-                "median": random and random.median,
-                "p05": random and random.low,
-                "p95": random and random.high,
-                "p_value": random and random.p_value,
-            },
+            "cash": account_metrics(times, np.full(len(times), initial), initial, step),
+            "buy_and_hold": account_metrics(times, held, initial, step)
+            | {"intervals": _spans(daily_returns(times, held, initial))},
+            "random_trader": _against_random(candles, trades, costs, initial, since, step),
         },
-        "intervals": {
-            "sharpe": spans.sharpe and list(spans.sharpe),
-            "sortino": spans.sortino and list(spans.sortino),
-            "net_return": spans.total_return and list(spans.total_return),
-        },
+        "intervals": spans,
         "equity": {
             "t": [iso(int(time)) for time in times[keep]],
             "equity": [round(float(value), 2) for value in equity[keep]],
             "buy_and_hold": [round(float(value), 2) for value in held[keep]],
         },
         "trade_list": [_trade(trade) for trade in trades],
+    }
+
+
+def _spans(daily: np.ndarray) -> Json:
+    """Return the intervals of daily returns by name."""
+    found = intervals(daily)
+    spans = {
+        "sharpe": found.sharpe,
+        "sortino": found.sortino,
+        "net_return": found.total_return,
+    }
+    return {name: span and list(span) for name, span in spans.items()}
+
+
+def _against_random(
+    candles: Any, trades: Sequence[Trade], costs: Costs, initial: float, since: int, step: int
+) -> Json:
+    """Return how the trades compare with the same trades at random times; None without trades."""
+    names = ("median", "p05", "p95", "p_value")
+    if not trades:
+        return dict.fromkeys((*names, "sharpe", "sortino", "max_drawdown", "calmar"))
+    booked = random_booked(candles.open, candles.close, since, step, trades, costs)
+    made = np.array([[float(trade.net) for trade in trades]])
+    closed = np.array([[trade.exit_ms for trade in trades]])
+    net = against_random(float(made.sum()), booked.sum(axis=1), initial)
+    until = since + len(candles) * step
+    own = booked_ratios(booked_by_day(made, closed, since, until), initial)
+    theirs = booked_ratios(booked, initial)
+    ratios = {
+        name: ratio_against_random(
+            float(own[name][0]), values, more_is_better=name != "max_drawdown"
+        )
+        for name, values in theirs.items()
+    }
+    return {
+        **dict(zip(names, (net.median, net.low, net.high, net.p_value), strict=True)),
+        **{
+            name: {
+                "median": _finite(found.median),
+                "p05": _finite(found.low),
+                "p95": _finite(found.high),
+                "p_value": found.p_value,
+            }
+            for name, found in ratios.items()
+        },
     }
 
 

@@ -11,11 +11,12 @@ from typing import Any
 from bot_cripto.backtest.folds import fold_bounds, fold_track
 from bot_cripto.backtest.forecast_quality import forecast_quality, importance
 from bot_cripto.backtest.money import money, regimes
+from bot_cripto.backtest.samples import candles_of_trades
 from bot_cripto.backtest.verdict import Evidence, verdict
 from bot_cripto.backtest.walk import Walk
 from bot_cripto.errors import DataError
-from bot_cripto.execution.book import Book
 from bot_cripto.execution.desk import Ruling
+from bot_cripto.execution.memory_book import MemoryBook
 from bot_cripto.models.snapshot import Snapshot
 from bot_cripto.models.walk_forward import FoldForecast
 from bot_cripto.timeframes import iso, timeframe_ms
@@ -71,16 +72,17 @@ def backtest(
         failing.update([gate.name for gate in decision.gates if not gate.passed][:1])
 
     alone = {**settings, "symbols": [symbol], "live_mode": False}
-    with Book.in_memory(alone) as book:
-        Walk([track], book, alone, since, documents=False).run(count)
-        marks, trades = book.ledger.marks(), list(book.account.trades)
+    walk = Walk([track], MemoryBook(alone), alone, since, documents=False)
+    walk.run(count)
+    trades = walk.book.account.trades
     candles = snapshot.candles[first:last]
-    earned = money(candles, marks, trades, settings, since, step, trials)
-    forecasts = forecast_quality(snapshot, results, bounds, marks, trades, step, settings)
+    earned = money(candles, walk.equity, walk.exposure, trades, settings, since, step, trials)
+    initial = earned["initial_equity"]
+    forecasts = forecast_quality(snapshot, results, bounds, walk.equity, trades, step, initial)
     judged = verdict(
         Evidence(
             auc=forecasts["auc"],
-            auc_interval=tuple(forecasts["intervals"]["auc"]),
+            auc_interval=_pair(forecasts["intervals"]["auc"]),
             net_return=earned["net_return"],
             random_p=earned["benchmarks"]["random_trader"]["p_value"],
             deflated_sharpe=earned["dsr"],
@@ -102,16 +104,16 @@ def backtest(
         "horizon_steps": settings["horizon_steps"],
         "folds": settings["folds"],
         "first_candle": iso(since),
-        "last_candle": iso(since + (len(marks) - 1) * step),
+        "last_candle": iso(since + (len(candles) - 1) * step),
         "made": iso(made_ms),
         **{name: forecasts[name] for name in _FORECAST_KEYS},
         **{name: value for name, value in earned.items() if name != "intervals"},
         "verdict": " ".join(sentences["en"]),
         "intervals": spans,
-        "by_fold": forecasts["by_fold"],
-        "reliability": forecasts["reliability"],
+        **{name: forecasts[name] for name in _FORECAST_TABLES},
+        "candles": candles_of_trades(candles, trades, step),
         "importance": importance(results),
-        "regimes": regimes(track, trades, since, step, earned["initial_equity"]),
+        "regimes": regimes(track, trades, since, step, initial),
         "decisions": dict(decisions),
         "failing_gates": dict(failing.most_common()),
         "alarms": audit["alarms"],
@@ -130,9 +132,10 @@ def backtest(
 
 
 _FORECAST_KEYS = ("auc", "brier", "ece", "log_loss", "coverage80")
+_FORECAST_TABLES = ("by_fold", "reliability", "brier_parts", "interval_sample")
 _SETTINGS = (
     *("prob_min", "min_expected_return", "risk_max", "allow_range", "allow_high_vol"),
-    *("fees_bps", "spread_bps", "slippage_bps", "market_type"),
+    *("fees_bps", "spread_bps", "slippage_bps", "funding_bps", "market_type"),
 )
 
 

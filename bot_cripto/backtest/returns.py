@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bot_cripto.errors import DataError
-from bot_cripto.ledger.events import Mark
 from bot_cripto.metrics import Floats
 from bot_cripto.timeframes import DAY_MS
 
@@ -34,20 +32,6 @@ class MaximumDrawdown:
     depth: float
     days: float
     recovered: bool
-
-
-def equity_of(marks: Sequence[Mark]) -> tuple[np.ndarray, Floats, Floats]:
-    """Return close times (milliseconds UTC), equity and exposure (quote currency) of marks.
-
-    Returns
-    -------
-    tuple of ndarray of shape (n,)
-        int64, float64, float64.
-    """
-    times = np.array([mark.candle_ms for mark in marks], dtype=np.int64)
-    equity = np.array([float(mark.equity) for mark in marks], dtype=np.float64)
-    exposure = np.array([float(mark.exposure) for mark in marks], dtype=np.float64)
-    return times, equity, exposure
 
 
 def simple_returns(equity: Floats) -> Floats:
@@ -241,3 +225,31 @@ def calmar(daily: Floats, depth: float) -> float | None:
     if len(daily) < 2 or depth <= 0:
         return None
     return float(np.mean(daily)) * DAYS_A_YEAR / depth
+
+
+def account_metrics(
+    close_ms: np.ndarray, equity: Floats, initial_equity: float, step_ms: int
+) -> dict[str, float | None]:
+    """Return what every account is compared by: the strategy, cash, who buys and holds.
+
+    Parameters
+    ----------
+    close_ms, equity, initial_equity, step_ms
+        As for `maximum_drawdown`.
+
+    Returns
+    -------
+    dict of str to float or None
+        ``net_return`` and ``max_drawdown`` (decimal), ``max_drawdown_days``, and ``sharpe``,
+        ``sortino`` and ``calmar`` (annualised; None where there is no value).
+    """
+    daily = daily_returns(close_ms, equity, initial_equity)
+    fall = maximum_drawdown(close_ms, equity, initial_equity, step_ms)
+    return {
+        "net_return": total_return(daily),
+        "sharpe": sharpe(daily),
+        "sortino": sortino(daily),
+        "max_drawdown": fall.depth,
+        "max_drawdown_days": fall.days,
+        "calmar": calmar(daily, fall.depth),
+    }

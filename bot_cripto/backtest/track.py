@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bot_cripto.backtest.screen import Screen
 from bot_cripto.backtest.soundness import window_quality
 from bot_cripto.decision.gates import FILLED, MISSING, TRADED, Context
 from bot_cripto.execution.correlation import RETURNS
@@ -44,6 +46,11 @@ class Track:
     cases: list[Case]
     closes: np.ndarray
     earlier: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    @cached_property
+    def screen(self) -> Screen:
+        """What tells at once which of the cases may lead to a trade."""
+        return Screen.of(self.cases)
 
 
 def make_track(

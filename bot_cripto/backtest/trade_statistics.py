@@ -17,7 +17,8 @@ from bot_cripto.metrics import Floats
 class TradeStatistics:
     """The trades of an account over a stretch of candles.
 
-    Spread and slippage lie in the prices of the fills: `gross` is after them, `fees` are apart.
+    Spread and slippage lie in the prices of the fills: `gross` is after them; `fees`, and the
+    `funding` of what may be short, are apart.
 
     Attributes
     ----------
@@ -30,9 +31,9 @@ class TradeStatistics:
     average_net : float or None
         Mean of each trade's net, as a decimal of its notional at entry; None without trades.
     average_cost : float or None
-        The same of its fees.
-    gross, fees, net : float
-        Quote currency; ``net = gross - fees``.
+        The same of its fees and funding.
+    gross, fees, funding, net : float
+        Quote currency; ``net = gross - fees - funding``.
     traded_notional : float
         Both sides of every trade, quote currency.
     exposure : float or None
@@ -41,8 +42,8 @@ class TradeStatistics:
         Traded notional over mean equity, per year of 365 days; None without candles, or where
         the mean equity is not above 0.
     break_even_bps : float or None
-        Fee of one side, in basis points of notional, at which `net` would be 0; below 0 where
-        even without fees there is a loss. None without trades.
+        Fee of one side, in basis points of notional, at which `net` would be 0 with the funding
+        as it was; below 0 where even without fees there is a loss. None without trades.
     """
 
     trades: int
@@ -52,6 +53,7 @@ class TradeStatistics:
     average_cost: float | None
     gross: float
     fees: float
+    funding: float
     net: float
     traded_notional: float
     exposure: float | None
@@ -76,8 +78,8 @@ def trade_statistics(
         Of a candle, milliseconds.
     """
     n = len(equity)
-    table = np.array([_row(trade) for trade in trades], dtype=np.float64).reshape(-1, 5)
-    entry, exit_, gross, fees, net = table.T
+    table = np.array([_row(trade) for trade in trades], dtype=np.float64).reshape(-1, 6)
+    entry, exit_, gross, fees, funding, net = table.T
     won, lost = float(net[net > 0].sum()), float(-net[net < 0].sum())
     notional = float(entry.sum() + exit_.sum())
     any_trade = len(table) > 0
@@ -88,19 +90,21 @@ def trade_statistics(
         hit_rate=float(np.mean(net > 0)) if any_trade else None,
         profit_factor=won / lost if lost > 0 else None,
         average_net=float(np.mean(net / entry)) if any_trade else None,
-        average_cost=float(np.mean(fees / entry)) if any_trade else None,
+        average_cost=float(np.mean((fees + funding) / entry)) if any_trade else None,
         gross=float(gross.sum()),
         fees=float(fees.sum()),
+        funding=float(funding.sum()),
         net=float(net.sum()),
         traded_notional=notional,
         exposure=float(np.mean(held)) if n else None,
         turnover=notional / mean_equity / years if mean_equity > 0 else None,
-        break_even_bps=float(gross.sum()) / notional * 10_000 if any_trade else None,
+        break_even_bps=float((gross - funding).sum()) / notional * 10_000 if any_trade else None,
     )
 
 
 def _row(trade: Trade) -> tuple[float, ...]:
-    """Return notional at entry and exit, gross, fees and net of a trade."""
+    """Return notional at entry and exit, gross, fees, funding and net of a trade."""
     quantity = trade.quantity
     amounts = (quantity * trade.entry_price, quantity * trade.exit_price)
-    return tuple(float(value) for value in (*amounts, trade.gross, trade.fees, trade.net))
+    parts = (trade.gross, trade.fees, trade.funding, trade.net)
+    return tuple(float(value) for value in (*amounts, *parts))

@@ -93,6 +93,29 @@ class Training(_Section):
     baseline_min_rows: Annotated[int, Field(ge=100)] = 500
 
 
+class Scan(_Section):
+    """What `snakemake scan` tries."""
+
+    timeframes: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)] = [
+        "5m",
+        "15m",
+        "1h",
+    ]
+    horizons: Annotated[
+        list[Annotated[int, Field(ge=1, le=288)]], BeforeValidator(_listed), Field(min_length=1)
+    ] = [1, 5, 12]
+    cost_shares: Annotated[
+        list[Annotated[float, Field(ge=0, le=10)]], BeforeValidator(_listed), Field(min_length=1)
+    ] = [0, 0.25, 0.5, 1]
+
+    @field_validator("timeframes")
+    @classmethod
+    def _timeframes(cls, value: list[str]) -> list[str]:
+        if not set(value) <= set(TIMEFRAMES):
+            raise ValueError(f"allowed: {', '.join(TIMEFRAMES)}")
+        return value
+
+
 class Settings(_Section):
     """Every setting of the bot, after all origins are merged."""
 
@@ -124,6 +147,7 @@ class Settings(_Section):
     folds: Annotated[int, Field(ge=2, le=20)] = 4
     fold_window: Literal["expanding", "rolling"] = "expanding"
     model_risk_vol_ref: Annotated[float, Field(gt=0, le=1)] = 0.02
+    scan: Scan = Scan()
 
     # decision
     prob_min: Annotated[float, Field(ge=0.5, le=1)] = 0.60
@@ -141,6 +165,7 @@ class Settings(_Section):
     fees_bps: BasisPoints = 10
     spread_bps: BasisPoints = 2
     slippage_bps: BasisPoints = 3
+    funding_bps: Annotated[float, Field(ge=0, le=100)] = 1
 
     # money
     initial_equity: Annotated[float, Field(gt=0)] = 10000
@@ -228,7 +253,7 @@ class Settings(_Section):
 ENVIRONMENT: dict[str, str] = {
     name.upper(): name
     for name, field in Settings.model_fields.items()
-    if name not in ("horizon_steps", "as_of", "simulated", "training")
+    if name not in ("horizon_steps", "as_of", "simulated", "training", "scan")
 } | {"PRED_HORIZON_STEPS": "horizon_steps", "BOT_CRIPTO_NOW": "as_of"}
 """Environment variables that override a setting, by their name."""
 

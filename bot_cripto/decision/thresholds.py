@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from bot_cripto.errors import ConfigError
+from bot_cripto.timeframes import FUNDING_MS, timeframe_ms
 
 BASIS_POINTS = 10_000.0
 
@@ -41,6 +42,12 @@ class Policy:
         Greatest risk score that still allows an entry, in [0, 1].
     fees_bps, spread_bps, slippage_bps : float
         Fee of one side, whole spread, slippage of one side (basis points).
+    funding_bps : float
+        What a position pays every 8 hours where it may be short (basis points); not on spot.
+    horizon_steps : int
+        Candles that a position is held.
+    timeframe : str
+        Length of a candle.
     allow_range, allow_high_vol : bool
         Whether entries are allowed in the regimes RANGE and HIGH_VOL.
     max_data_age_candles : int
@@ -86,6 +93,9 @@ class Policy:
     fees_bps: float = 10.0
     spread_bps: float = 2.0
     slippage_bps: float = 3.0
+    funding_bps: float = 1.0
+    horizon_steps: int = 5
+    timeframe: str = "5m"
     allow_range: bool = False
     allow_high_vol: bool = False
     max_data_age_candles: int = 0
@@ -111,8 +121,9 @@ class Policy:
         if self.market_type not in MARKET_TYPES:
             allowed = ", ".join(MARKET_TYPES)
             raise ConfigError(f"market_type is {self.market_type!r}: allowed are {allowed}")
+        timeframe_ms(self.timeframe)
         for field in fields(self):
-            if field.name == "market_type":
+            if field.name in ("market_type", "timeframe"):
                 continue
             value = getattr(self, field.name)
             if not math.isfinite(value) or value < 0:
@@ -138,7 +149,12 @@ def round_trip_cost(policy: Policy) -> float:
     """Return what entering and leaving a position costs, as a decimal return.
 
     Two fees, the whole spread once (half of it on each side) and slippage on both sides:
-    ``2 * fees + spread + 2 * slippage`` basis points, 0.0028 with the defaults.
+    ``2 * fees + spread + 2 * slippage`` basis points, 0.0028 with the defaults. Where it may be
+    short, funding is added for every 8 hours of the horizon that have begun: as often as it may
+    be due until then.
     """
     bps = 2 * policy.fees_bps + policy.spread_bps + 2 * policy.slippage_bps
+    if policy.market_type != "spot":
+        held_ms = policy.horizon_steps * timeframe_ms(policy.timeframe)
+        bps += policy.funding_bps * math.ceil(held_ms / FUNDING_MS)
     return bps / BASIS_POINTS

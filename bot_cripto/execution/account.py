@@ -9,7 +9,7 @@ from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
 from bot_cripto.errors import DataError, LedgerError
-from bot_cripto.execution.costs import Costs, fee
+from bot_cripto.execution.costs import SPOT, Costs, fee
 from bot_cripto.execution.holdings import LONG, SHORT, Position, Trade
 from bot_cripto.execution.market_rules import ARITHMETIC, exact
 from bot_cripto.ledger.events import (
@@ -20,6 +20,7 @@ from bot_cripto.ledger.events import (
     STOP,
     Action,
     Fill,
+    Funding,
     Intent,
     Mark,
     OrderEvent,
@@ -31,9 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LONG", "SHORT", "SPOT", "Account", "Entry", "Position", "Trade"]
 
-SPOT = "spot"
-
-Entry = Intent | OrderEvent | Fill | Action | Mark
+Entry = Intent | OrderEvent | Fill | Funding | Action | Mark
 
 _ZERO = Decimal(0)
 
@@ -175,8 +174,8 @@ class Account:
                     account._pending.pop(name, None)
                 for event in events:
                     account._progress(event)
-                for fill in ledger.fills():
-                    account._fill(fill)
+                for payment in ledger.payments():
+                    account.apply(payment)
         return account
 
     @property
@@ -209,6 +208,9 @@ class Account:
             case Fill():
                 with localcontext(ARITHMETIC):
                     self._fill(entry)
+            case Funding():
+                with localcontext(ARITHMETIC):
+                    self._fund(entry)
 
     def equity(self, prices: Mapping[str, Decimal] | None = None) -> Decimal:
         """Return cash plus what the positions are worth, quote currency.
@@ -313,6 +315,17 @@ class Account:
         else:
             self._leave(intent, fill, in_base, in_quote)
 
+    def _fund(self, funding: Funding) -> None:
+        held = self.positions.get(funding.symbol)
+        if held is None:
+            self.problems.append(
+                f"{funding.symbol}: {funding.funding_id} charges {funding.amount:f} for holding, "
+                "and nothing is held; it was not taken"
+            )
+            return
+        self.cash -= funding.amount
+        self.positions[funding.symbol] = replace(held, funding=held.funding + funding.amount)
+
     def _enter(self, intent: Intent, fill: Fill, in_base: Decimal, in_quote: Decimal) -> None:
         bought = fill.side == BUY
         notional = fill.quantity * fill.price
@@ -329,11 +342,12 @@ class Account:
             return
         if held is None:
             quantity, price = gained, fill.price
-            entry_ms = fill.time_ms
+            entry_ms, funding = fill.time_ms, _ZERO
         else:
             quantity = held.quantity + gained
             price = (held.quantity * held.entry_price + gained * fill.price) / quantity
             fees += held.fees
+            funding = held.funding
             # what an earlier position left behind starts anew with this one
             same = held.intent_id == intent.intent_id
             entry_ms = held.entry_ms if same else fill.time_ms
@@ -350,6 +364,7 @@ class Account:
             exit_ms=exit_ms,
             fees=fees,
             intent_id=intent.intent_id,
+            funding=funding,
         )
 
     def _renew(self, position: Position) -> None:
@@ -406,7 +421,8 @@ class Account:
         share = held.fees * quantity / held.quantity if left else held.fees
         gross = quantity * (fill.price - held.entry_price) * (1 if held.side == LONG else -1)
         fees = share + in_quote + in_base * fill.price
-        net = gross - fees
+        funding = held.funding * quantity / held.quantity if left else held.funding
+        net = gross - fees - funding
         self.trades.append(
             Trade(
                 symbol=fill.symbol,
@@ -422,10 +438,13 @@ class Account:
                 net_fraction=float(net / self._equity_before(held.entry_ms)),
                 reason=fill.reason,
                 intent_id=held.intent_id,
+                funding=funding,
             )
         )
         if left:
-            self.positions[fill.symbol] = replace(held, quantity=left, fees=held.fees - share)
+            self.positions[fill.symbol] = replace(
+                held, quantity=left, fees=held.fees - share, funding=held.funding - funding
+            )
         else:
             del self.positions[fill.symbol]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bot_cripto.execution.account import BEGUN, Account, Entry
 from bot_cripto.execution.market_rules import exact
@@ -16,6 +16,20 @@ from bot_cripto.ledger.store import Ledger
 
 WHO = "bot-cripto"
 """Who does what nobody asked for."""
+
+
+class Bookkeeping(Protocol):
+    """What fills ask of a book: `Book`, or `MemoryBook` where nothing is to be kept."""
+
+    @property
+    def account(self) -> Account:
+        """The account that its entries make."""
+
+    def add(self, entry: Entry) -> bool:
+        """Write an entry and apply it; False if the identical entry was there already."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Return a context in which everything happens at once or not at all."""
 
 
 class Book(Closing):

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from bot_cripto.execution.account import LONG, SPOT, Position
-from bot_cripto.execution.book import Book
-from bot_cripto.execution.costs import Costs, fee, market_price, stop_price_fill
+from bot_cripto.execution.costs import (
+    Costs,
+    fee,
+    funding,
+    funding_times,
+    market_price,
+    stop_price_fill,
+)
 from bot_cripto.execution.exits import TARGET, closing, exit_side, expiries, protective_stop
 from bot_cripto.execution.market_rules import DEFAULT, MarketRules, round_down, round_up
 from bot_cripto.ledger.events import (
@@ -21,14 +28,19 @@ from bot_cripto.ledger.events import (
     REJECTED,
     STOP,
     Fill,
+    Funding,
     Intent,
     Mark,
     OrderEvent,
     client_order_id,
     event_id,
+    funding_id,
     intent_id,
     paper_fill_id,
 )
+
+if TYPE_CHECKING:
+    from bot_cripto.execution.book import Bookkeeping
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,7 @@ class CandleFills:
 
     Parameters
     ----------
-    book : Book
+    book : Bookkeeping
     bars : mapping of str to Bar
         By symbol; one without a candle is left out.
     open_ms, close_ms : int
@@ -59,7 +71,7 @@ class CandleFills:
         Grows by what is filled.
     """
 
-    book: Book
+    book: Bookkeeping
     bars: Mapping[str, Bar]
     open_ms: int
     close_ms: int
@@ -88,6 +100,24 @@ class CandleFills:
         for intent in due:
             if intent.kind == OPEN and intent.intent_id in account.waiting:
                 self._open(intent)
+
+    def charge(self) -> None:
+        """Charge what is held after the open at the funding times up to the close."""
+        account = self.book.account
+        if not self.costs.funding_bps or not account.positions:
+            return
+        for time_ms in funding_times(self.open_ms, self.close_ms):
+            for symbol, position in list(account.positions.items()):
+                bar = self.bars.get(symbol)
+                if bar is None:
+                    price = account.last_price.get(symbol, position.entry_price)
+                else:
+                    # inside the candle nothing but its open is known
+                    price = bar.close if time_ms == self.close_ms else bar.open
+                quantity = position.quantity
+                amount = funding(quantity * price, self.costs)
+                name = funding_id(symbol, time_ms)
+                self.book.add(Funding(name, symbol, time_ms, quantity, price, amount))
 
     def inside(self) -> None:
         """Look for stops and targets inside the candle; where both lie in it, it is the stop."""

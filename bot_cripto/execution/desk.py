@@ -35,6 +35,7 @@ STATE_KEYS = (
     "fees_bps",
     "spread_bps",
     "slippage_bps",
+    "funding_bps",
     "exchange",
     "exchange_base_url",
 )
@@ -144,6 +145,8 @@ def _with_planned(
     correlated: Mapping[str, frozenset[str]],
 ) -> RiskState:
     """Return the state with what the symbols before are going to take."""
+    if not planned:
+        return risk
     together = sum(
         size for other, size in planned.items() if move_together(symbol, other, correlated)
     )

@@ -35,6 +35,8 @@ class Position:
         Entry fees that no trade has been charged with yet, quote currency.
     intent_id : str
         The intent that opened it.
+    funding : Decimal
+        What was paid for holding it and no trade has been charged with yet, quote currency.
     """
 
     symbol: str
@@ -48,6 +50,7 @@ class Position:
     exit_ms: int | None
     fees: Decimal
     intent_id: str
+    funding: Decimal = Decimal(0)
 
     @property
     def signed_quantity(self) -> Decimal:
@@ -70,13 +73,16 @@ class Trade:
     entry_ms, exit_ms : int
         Times of the position's first fill and of the closing fill.
     gross, fees, net : Decimal
-        Quote currency; fees are the share of the entry's and the exit's, ``net = gross - fees``.
+        Quote currency; fees are the share of the entry's and the exit's,
+        ``net = gross - fees - funding``.
     net_fraction : float
         `net` as a fraction of the equity at the last mark before the entry.
     reason : str
         ``horizon``, ``opposite``, ``flatten``, ``stop`` or ``target``.
     intent_id : str
         The intent that opened the position.
+    funding : Decimal
+        The share of what was paid for holding the position, quote currency.
     """
 
     symbol: str
@@ -92,3 +98,4 @@ class Trade:
     net_fraction: float
     reason: str
     intent_id: str
+    funding: Decimal = Decimal(0)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from bot_cripto.decision.thresholds import policy_of, round_trip_cost
 from bot_cripto.execution.derived_files import DerivedFiles
 from bot_cripto.execution.performance import (
     MAX_ROWS,
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 REACH = 4 * MAX_ROWS
 """Of so many candles the signals are looked at, at most."""
-
-_COSTS = ("fees_bps", "spread_bps", "slippage_bps")
 
 
 def whole_history(
@@ -106,7 +105,7 @@ def _continues(
     step = timeframe_ms(settings["timeframe"])
     return bool(
         facts["key"] == layout.key
-        and facts["costs"] == _costs(settings)
+        and facts["costs"] == round_trip_cost(policy_of(settings))
         and facts["resume_ms"] is not None
         # within one candle no outcome comes to be known
         and facts["made_ms"] // step <= now_ms // step
@@ -144,7 +143,7 @@ def history_facts(
     oldest = _candle_ms(found.rows[0]) if full else 0
     return {
         "key": layout.key,
-        "costs": _costs(settings),
+        "costs": round_trip_cost(policy_of(settings)),
         "made_ms": now_ms,
         "gaps": [list(gap) for gap in found.gaps if gap[0] >= oldest],
         "resume_ms": resume,
@@ -153,10 +152,6 @@ def history_facts(
 
 def _oldest_ms(now_ms: int, step: int) -> int:
     return (now_ms // step - REACH) * step
-
-
-def _costs(settings: Mapping[str, Any]) -> list[float]:
-    return [float(settings[name]) for name in _COSTS]
 
 
 def _candle_ms(row: Mapping[str, Any]) -> int:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from decimal import localcontext
+from typing import TYPE_CHECKING
 
 from bot_cripto.errors import DataError
 from bot_cripto.execution.account import Account
-from bot_cripto.execution.book import Book
 from bot_cripto.execution.candle_fills import Bar, CandleFills
 from bot_cripto.execution.costs import Costs
 from bot_cripto.execution.market_rules import ARITHMETIC, MarketRules, exact
 from bot_cripto.ledger.events import Fill
 from bot_cripto.market.candles import Candles
 from bot_cripto.timeframes import iso
+
+if TYPE_CHECKING:
+    from bot_cripto.execution.book import Book, Bookkeeping
 
 Prices = tuple[float, float, float, float]
 """Open, high, low and close of a candle."""
@@ -26,7 +29,7 @@ _LOOK_BACK = 300
 
 
 def advance(
-    book: Book,
+    book: Bookkeeping,
     candles: Mapping[str, Prices | None],
     close_ms: int,
     step_ms: int,
@@ -36,13 +39,13 @@ def advance(
     """Take the account through one candle; nothing happens for one that it has been through.
 
     First, at the open, everything that is to be closed there closes, then what waits opens, both
-    in the order of the symbols. Then stops and targets are looked at inside the candle, also for
-    what was just opened, the stop first. Last the account is marked at the closes. All of it is
-    written at once.
+    in the order of the symbols. Then what is held pays at the funding times after the open, the
+    close included. Then stops and targets are looked at inside the candle, also for what was just
+    opened, the stop first. Last the account is marked at the closes. All of it is written at once.
 
     Parameters
     ----------
-    book : Book
+    book : Bookkeeping
     candles : mapping of str to (open, high, low, close) or None
         By symbol, quote currency; a symbol that is None or left out has no candle there: it
         fills nothing, stops nothing, and is worth its last close.
@@ -76,10 +79,27 @@ def advance(
                 f"the account is at {iso(last.candle_ms)}: it cannot go to {iso(close_ms)} without "
                 "the candles between"
             )
+    return through(book, candles, close_ms, step_ms, rules, costs)
+
+
+def through(
+    book: Bookkeeping,
+    candles: Mapping[str, Prices | None],
+    close_ms: int,
+    step_ms: int,
+    rules: Mapping[str, MarketRules],
+    costs: Costs,
+) -> list[Fill]:
+    """Take the account through one candle, whichever it has been through before; see `advance`.
+
+    For callers that know that nothing could happen in the candles which they leave out, and that
+    have brought `Account.last_price` up to date.
+    """
     with book.transaction(), localcontext(ARITHMETIC):
         bars = {symbol: _bar(symbol, c) for symbol, c in candles.items() if c is not None}
         fills = CandleFills(book, bars, close_ms - step_ms, close_ms, rules, costs, [])
         fills.at_the_open()
+        fills.charge()
         fills.inside()
         fills.mark()
         return fills.fills

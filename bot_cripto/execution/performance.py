@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from bot_cripto.decision.thresholds import policy_of, round_trip_cost
-from bot_cripto.drift import DRIFT, compare
+from bot_cripto.drift import DRIFT, compare_means
 from bot_cripto.execution.prices import ReadCloses
 from bot_cripto.timeframes import iso, parse_iso, timeframe_ms
 
@@ -119,9 +120,16 @@ def drift_of(hits: Sequence[float]) -> str | None:
     there is one a day: horizons of neighbouring candles overlap, so that 500 hits are 100
     independent ones at five candles ahead. With fewer nothing is told.
     """
-    if len(hits) < DRIFT_RECENT + DRIFT_REFERENCE:
+    needed = DRIFT_RECENT + DRIFT_REFERENCE
+    if len(hits) < needed:
         return None
-    result = compare(list(hits), DRIFT_RECENT, DRIFT_REFERENCE)
+    newest = list(hits)[-needed:]
+    return drift_of_means(fmean(newest[DRIFT_REFERENCE:]), fmean(newest[:DRIFT_REFERENCE]))
+
+
+def drift_of_means(recent: float, reference: float) -> str | None:
+    """Return why the last `DRIFT_RECENT` hits have drifted from those before, or None."""
+    result = compare_means(recent, reference, DRIFT_RECENT, DRIFT_REFERENCE)
     return result.reason if result.status == DRIFT else None
 
 

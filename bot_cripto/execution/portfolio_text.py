@@ -28,6 +28,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "no positions": "Positions: none",
         "position": "{symbol} {side} {quantity} since {entered} at {entry}, now {price}: "
         "{gain} {quote} ({fraction})",
+        "funding": ", less funding {funding} {quote}",
         "stop": "stop {stop}",
         "no stop": "NO STOP",
         "target": "target {target}",
@@ -41,6 +42,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "no trades": "Trades: none yet",
         "trade": "{left} {symbol} {side} {quantity}, {entry} to {exit}: {net} {quote} "
         "({fraction} of equity), {reason}",
+        "paid": ", funding {funding} {quote} paid",
     },
     "es": {
         "SIMULATED": "SIMULADO: velas inventadas, dinero inventado",
@@ -63,6 +65,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "no positions": "Posiciones: ninguna",
         "position": "{symbol} {side} {quantity} desde {entered} a {entry}, ahora {price}: "
         "{gain} {quote} ({fraction})",
+        "funding": ", menos financiación {funding} {quote}",
         "stop": "stop {stop}",
         "no stop": "SIN STOP",
         "target": "objetivo {target}",
@@ -76,6 +79,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "no trades": "Operaciones: ninguna todavía",
         "trade": "{left} {symbol} {side} {quantity}, de {entry} a {exit}: {net} {quote} "
         "({fraction} del patrimonio), {reason}",
+        "paid": ", financiación {funding} {quote} pagada",
     },
 }
 
@@ -185,6 +189,7 @@ def _position(position: Mapping[str, Any], quote: str, words: Mapping[str, str])
         quote=quote,
         fraction=_percent(position["unrealised_fraction"], "+"),
     )
+    held += _funding(position, "funding", quote, words)
     stop, target = or_else("stop", "no stop"), or_else("target", "no target")
     return "; ".join([held, stop, target, or_else("ends", "no end")])
 
@@ -203,7 +208,7 @@ def _order(order: Mapping[str, Any], words: Mapping[str, str], terms: Mapping[st
 def _trade(
     trade: Mapping[str, Any], quote: str, words: Mapping[str, str], terms: Mapping[str, str]
 ) -> str:
-    return words["trade"].format(
+    told = words["trade"].format(
         left=trade["left"],
         symbol=trade["symbol"],
         side=trade["side"],
@@ -215,6 +220,13 @@ def _trade(
         fraction=_percent(trade["net_fraction"], "+"),
         reason=terms.get(trade["reason"], trade["reason"]),
     )
+    return told + _funding(trade, "paid", quote, words)
+
+
+def _funding(row: Mapping[str, Any], name: str, quote: str, words: Mapping[str, str]) -> str:
+    """Return what a position or trade paid for being held; nothing where it paid nothing."""
+    paid = row["funding"]
+    return words[name].format(funding=_money(paid), quote=quote) if paid else ""
 
 
 def _money(value: float, sign: str = "-") -> str:

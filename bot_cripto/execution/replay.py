@@ -12,7 +12,7 @@ from bot_cripto.execution.account import Account, Entry
 from bot_cripto.execution.market_rules import ARITHMETIC, exact
 from bot_cripto.execution.prices import ReadCloses, last_closes
 from bot_cripto.execution.risk_tracker import RiskTracker
-from bot_cripto.ledger.events import Fill, Mark
+from bot_cripto.ledger.events import Fill, Funding, Mark
 from bot_cripto.timeframes import timeframe_ms
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 _INSIDE = ("stop", "target")
 
 
-def known_from(fill: Fill, step_ms: int) -> int:
-    """Return the close of the candle that a fill happened in, milliseconds since the epoch, UTC.
+def known_from(entry: Fill | Funding, step_ms: int) -> int:
+    """Return the close of the candle that an entry is of, milliseconds since the epoch, UTC.
 
     A fill at the very moment of a close is of the next candle, whose open it is, unless it was
-    a stop or a target inside the candle.
+    a stop or a target inside the candle. Funding at that moment is of the candle that closes.
     """
-    edge = fill.time_ms // step_ms * step_ms
-    inside = fill.time_ms == edge and fill.reason in _INSIDE
+    edge = entry.time_ms // step_ms * step_ms
+    inside = entry.time_ms == edge and (isinstance(entry, Funding) or entry.reason in _INSIDE)
     return edge if inside else edge + step_ms
 
 
@@ -68,16 +68,16 @@ def replay(
     step = timeframe_ms(settings["timeframe"])
     with ledger.transaction():
         stored = [mark.candle_ms for mark in ledger.marks()]
-        intents, events, fills = ledger.intents(), ledger.order_events(), ledger.fills()
+        intents, events, payments = ledger.intents(), ledger.order_events(), ledger.payments()
     account = Account.begun(ledger, settings)
     asked: list[Entry] = [*intents, *events]
     for entry in asked:
         account.apply(entry)
     tracker = RiskTracker(account.initial_equity)
     marks: list[Mark] = []
-    waiting = sorted(fills, key=lambda fill: known_from(fill, step))
-    span = _span(stored, [known_from(fill, step) for fill in fills], step, now_ms)
-    names = dict.fromkeys([*account.symbols, *(fill.symbol for fill in fills)])
+    waiting = sorted(payments, key=lambda payment: known_from(payment, step))
+    span = _span(stored, [known_from(payment, step) for payment in waiting], step, now_ms)
+    names = dict.fromkeys([*account.symbols, *(payment.symbol for payment in waiting)])
     place = 0
     if span:
         closes = closes_by_candle(read_closes, names, span, step)
@@ -91,8 +91,8 @@ def replay(
             account.apply(mark)
             tracker.mark(mark)
             marks.append(mark)
-    for fill in waiting[place:]:
-        account.apply(fill)
+    for payment in waiting[place:]:
+        account.apply(payment)
     for trade in account.trades:
         tracker.trade(trade)
     return account, marks, tracker

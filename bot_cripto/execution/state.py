@@ -146,7 +146,8 @@ def _account_at(
     account = Account.begun(ledger, settings)
     with ledger.transaction():
         marks = ledger.marks(until_ms=close_ms)
-        intents = [i for i in ledger.intents() if i.candle_ms < close_ms]
+        # the intent of a target that was hit inside the candle is of its very close
+        intents = [i for i in ledger.intents() if min(i.candle_ms, i.fill_from_ms) < close_ms]
         inside = {i.intent_id for i in intents if i.kind == STOP or i.reason == "target"}
         known = {i.intent_id for i in intents}
         events = [
@@ -154,8 +155,8 @@ def _account_at(
             for event in ledger.order_events()
             if event.intent_id in known and event.time_ms < close_ms + (event.intent_id in inside)
         ]
-        fills = [fill for fill in ledger.fills() if known_from(fill, step) <= close_ms]
-    entries: list[Entry] = [*marks, *intents, *events, *fills]
+        payments = [entry for entry in ledger.payments() if known_from(entry, step) <= close_ms]
+    entries: list[Entry] = [*marks, *intents, *events, *payments]
     for entry in entries:
         account.apply(entry)
     return account, marks

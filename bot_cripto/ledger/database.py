@@ -1,6 +1,6 @@
 """SQLite files that survive kills and full disks, and that two releases can share.
 
-The standard library's sqlite3 and no object-relational mapper: a ledger has five tables, and
+The standard library's sqlite3 and no object-relational mapper: a ledger has six tables, and
 importing one would take longer than a whole signal does.
 
 Never open such a file with `open` while this process has a connection to it: closing that handle

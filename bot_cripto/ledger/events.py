@@ -150,6 +150,33 @@ class Fill:
 
 
 @dataclass(frozen=True)
+class Funding:
+    """What a position paid for being held at a funding time.
+
+    Attributes
+    ----------
+    funding_id : str
+        From `funding_id`.
+    symbol : str
+    time_ms : int
+        The funding time.
+    quantity : Decimal
+        What was held, base currency, above 0.
+    price : Decimal
+        Last known price at that time, quote currency for one unit of base.
+    amount : Decimal
+        What was taken from cash, quote currency, at least 0.
+    """
+
+    funding_id: str
+    symbol: str
+    time_ms: int
+    quantity: Decimal
+    price: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True)
 class Action:
     """Something that a person or the bot did beside trading, e.g. kill, pause, live check.
 
@@ -198,7 +225,7 @@ class Mark:
 
 
 def _digest(*parts: object) -> str:
-    return hashlib.sha256("|".join(str(part) for part in parts).encode()).hexdigest()
+    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()
 
 
 def intent_id(symbol: str, candle_ms: int, kind: str, reason: str = "") -> str:
@@ -227,6 +254,11 @@ def event_id(client_id: str, state: str, filled: Decimal, exchange_id: str | Non
 def paper_fill_id(intent: str, open_ms: int, reason: str) -> str:
     """Return the id of a fill on paper."""
     return f"paper-{_digest('fill', intent, open_ms, reason)[:26]}"
+
+
+def funding_id(symbol: str, time_ms: int) -> str:
+    """Return the id of a funding payment: one for each symbol and funding time."""
+    return f"{symbol_to_path(symbol)}-{candle_id(time_ms)}-funding"
 
 
 def action_id(kind: str, time_ms: int, who: str, reason: str) -> str:

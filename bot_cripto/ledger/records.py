@@ -143,6 +143,13 @@ class Records:
         with self._within("BEGIN"):
             return read()
 
+    def version(self) -> int:
+        """Return the version of the file; one that is open for reading may be of an older release.
+
+        It is that of the last of the migrations that the file has been through.
+        """
+        return int(self.rows("PRAGMA user_version")[0][0])
+
     def rows(self, sql: str, parameters: tuple[Value, ...] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
 
@@ -267,8 +274,9 @@ class Records:
         return found
 
     def _schema_problems(self) -> list[str]:
-        """Return which columns, indexes and triggers are not as this release makes them."""
-        made = database.in_memory(self._migrations)
+        """Return which columns, indexes and triggers are not as files of its version have them."""
+        version = self.version()
+        made = database.in_memory([step for step in self._migrations if step[0] <= version])
         try:
             with explained(self.name):
                 missing = _schema(made) - _schema(self._connection)

@@ -11,14 +11,15 @@ from decimal import Decimal
 from typing import Any
 
 from bot_cripto.errors import LedgerError
-from bot_cripto.ledger.events import Action, Fill, Intent, Mark, OrderEvent
+from bot_cripto.ledger.events import Action, Fill, Funding, Intent, Mark, OrderEvent
 
-Entry = Intent | OrderEvent | Fill | Action | Mark
+Entry = Intent | OrderEvent | Fill | Funding | Action | Mark
 
-INTENTS, ORDER_EVENTS, FILLS, ACTIONS, MARKS = (
+INTENTS, ORDER_EVENTS, FILLS, FUNDING, ACTIONS, MARKS = (
     "intents",
     "order_events",
     "fills",
+    "funding",
     "actions",
     "marks",
 )
@@ -26,6 +27,7 @@ CLASSES: dict[str, type[Any]] = {
     INTENTS: Intent,
     ORDER_EVENTS: OrderEvent,
     FILLS: Fill,
+    FUNDING: Funding,
     ACTIONS: Action,
     MARKS: Mark,
 }

@@ -1,4 +1,4 @@
-"""The ledger of one account: intents, orders, fills and actions, each written once for ever."""
+"""The ledger of one account: intents, orders, fills, funding and actions, each written once."""
 # ruff: noqa: S608 - what is put into queries are names of tables and columns, never values
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from typing import Any
 
 from bot_cripto.errors import LedgerError
 from bot_cripto.ledger.closing import Closing
-from bot_cripto.ledger.events import Action, Fill, Intent, Mark, OrderEvent
+from bot_cripto.ledger.events import Action, Fill, Funding, Intent, Mark, OrderEvent
 from bot_cripto.ledger.records import NUMBER, Records, append_only
 from bot_cripto.ledger.rows import (
     ACTIONS,
     COLUMNS,
     FILLS,
+    FUNDING,
     INTENTS,
     MARKS,
     ORDER_EVENTS,
@@ -27,8 +28,13 @@ from bot_cripto.ledger.rows import (
 APPLICATION_ID = 0x42435247
 """``BCRG`` in the header of the file: Bot Cripto's ledger."""
 
-CHAINED = (INTENTS, ORDER_EVENTS, FILLS, ACTIONS)
+_BEGUN_WITH = (INTENTS, ORDER_EVENTS, FILLS, ACTIONS)
+
+CHAINED = (*_BEGUN_WITH, FUNDING)
 """The tables that only grow; marks are derived and can be made again."""
+
+_FUNDING_SINCE = 1002
+"""The version whose files have a table of funding."""
 
 _FIRST, _LAST = -(2**63), 2**63 - 1
 """Any time lies between; SQLite finds a range by its key, but not one that may be null."""
@@ -58,7 +64,7 @@ MIGRATIONS = (
             f"""CREATE TABLE actions ({_NUMBER}, action_id TEXT NOT NULL UNIQUE,
                 kind TEXT NOT NULL, time_ms INTEGER NOT NULL, who TEXT NOT NULL,
                 reason TEXT NOT NULL, data TEXT NOT NULL, chain TEXT NOT NULL)""",
-            *(statement for table in CHAINED for statement in append_only(table)),
+            *(statement for table in _BEGUN_WITH for statement in append_only(table)),
         ),
     ),
     (
@@ -67,6 +73,15 @@ MIGRATIONS = (
             """CREATE TABLE marks (candle_ms INTEGER PRIMARY KEY, equity TEXT NOT NULL,
                 cash TEXT NOT NULL, exposure TEXT NOT NULL)""",
             "CREATE INDEX order_events_client ON order_events (client_id)",
+        ),
+    ),
+    (
+        _FUNDING_SINCE,
+        (
+            f"""CREATE TABLE funding ({_NUMBER}, funding_id TEXT NOT NULL UNIQUE,
+                symbol TEXT NOT NULL, time_ms INTEGER NOT NULL, quantity TEXT NOT NULL,
+                price TEXT NOT NULL, amount TEXT NOT NULL, chain TEXT NOT NULL)""",
+            *append_only(FUNDING),
         ),
     ),
 )
@@ -201,6 +216,14 @@ class Ledger(Closing):
         """Return the fills that happened at `since_ms` or later, all by default."""
         return self._select(FILLS, "WHERE ?1 IS NULL OR time_ms >= ?1", (since_ms,))
 
+    def funding(self) -> list[Funding]:
+        """Return what positions have paid for being held."""
+        return self._select(FUNDING)
+
+    def payments(self) -> list[Fill | Funding]:
+        """Return fills and funding, in the order in which they were written."""
+        return [entry for _, _, entry in self._after({}, (FILLS, FUNDING))]
+
     def actions(self, kind: str | None = None) -> list[Action]:
         """Return the actions, of one kind if given."""
         return self._select(ACTIONS, "WHERE ?1 IS NULL OR kind = ?1", (kind,))
@@ -240,19 +263,7 @@ class Ledger(Closing):
             Table, number and entry, in the order in which they were written, across tables.
             Marks are not among them.
         """
-        seen = rowid_by_table or {}
-
-        def read() -> list[tuple[str, int, Any]]:
-            return [
-                (table, row[0], decode(table, row[1:]))
-                for table in CHAINED
-                for row in self._records.rows(
-                    f"SELECT {NUMBER}, {', '.join(COLUMNS[table])} FROM {table} WHERE {NUMBER} > ?",
-                    (seen.get(table, 0),),
-                )
-            ]
-
-        return sorted(self._records.snapshot(read), key=lambda found: found[1])
+        return self._after(rowid_by_table or {}, CHAINED)
 
     def replace_marks(self, marks: Iterable[Mark]) -> None:
         """Write these marks in place of all that are there: they are derived from the rest."""
@@ -277,7 +288,26 @@ class Ledger(Closing):
                     yield str(error)
 
         found = self._records.check()
-        return found or [text for table in COLUMNS for text in unreadable(table)]
+        tables = [table for table in COLUMNS if self._holds(table)]
+        return found or [text for table in tables for text in unreadable(table)]
+
+    def _after(self, seen: Mapping[str, int], tables: Iterable[str]) -> list[tuple[str, int, Any]]:
+        def read() -> list[tuple[str, int, Any]]:
+            return [
+                (table, row[0], decode(table, row[1:]))
+                for table in tables
+                if self._holds(table)
+                for row in self._records.rows(
+                    f"SELECT {NUMBER}, {', '.join(COLUMNS[table])} FROM {table} WHERE {NUMBER} > ?",
+                    (seen.get(table, 0),),
+                )
+            ]
+
+        return sorted(self._records.snapshot(read), key=lambda found: found[1])
+
+    def _holds(self, table: str) -> bool:
+        """Say whether the file has a table; one that is only read may be of an older release."""
+        return table != FUNDING or self._records.version() >= _FUNDING_SINCE
 
     def _insert_mark(self, row: Mapping[str, Any]) -> None:
         self._records.execute(
@@ -285,6 +315,8 @@ class Ledger(Closing):
         )
 
     def _select(self, table: str, where: str = "", parameters: tuple[Any, ...] = ()) -> list[Any]:
+        if not self._holds(table):
+            return []
         # marks have no number of their own: theirs is the candle
         order = "candle_ms" if table == MARKS else NUMBER
         rows = self._records.rows(

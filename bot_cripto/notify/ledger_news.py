@@ -7,7 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 from bot_cripto.execution.account import Account, Position, Trade
-from bot_cripto.ledger.events import OPEN, REJECTED, Action, Fill, Intent, OrderEvent
+from bot_cripto.ledger.events import (
+    OPEN,
+    REJECTED,
+    Action,
+    Fill,
+    Funding,
+    Intent,
+    OrderEvent,
+)
 from bot_cripto.ledger.store import CHAINED, Ledger
 from bot_cripto.notify import repeats, texts
 from bot_cripto.notify.outbox import Message
@@ -112,7 +120,7 @@ def _begun(ledger: Ledger, since_ms: int) -> tuple[State, list[tuple[int, Any]]]
     return state, found
 
 
-def _time(entry: Intent | OrderEvent | Fill | Action) -> int:
+def _time(entry: Intent | OrderEvent | Fill | Funding | Action) -> int:
     return entry.created_ms if isinstance(entry, Intent) else entry.time_ms
 
 
@@ -216,6 +224,7 @@ def _whole(account: Account, intent: str) -> Trade | None:
         exit_price=spent / quantity,
         gross=sum((trade.gross for trade in trades), nothing),
         fees=sum((trade.fees for trade in trades), nothing),
+        funding=sum((trade.funding for trade in trades), nothing),
         net=sum((trade.net for trade in trades), nothing),
         net_fraction=sum(trade.net_fraction for trade in trades),
     )

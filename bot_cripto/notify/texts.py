@@ -146,6 +146,10 @@ def exited(mode: str, trade: Any, language: str) -> str:
         quote=quote,
         share=percent(float(trade.net_fraction), language, sign=True),
     )
+    funding = ""
+    if trade.funding:
+        amount = number(trade.funding, language)
+        funding = say(language, "exit_funding", amount=amount, quote=quote)
     detail = say(
         language,
         "exit_detail",
@@ -153,6 +157,7 @@ def exited(mode: str, trade: Any, language: str) -> str:
         quantity=quantity(trade.quantity, language),
         base=base,
         fees=number(trade.fees, language),
+        funding=funding,
         quote=quote,
         held=held(trade.exit_ms - trade.entry_ms, language),
         reason=_reason(trade.reason, language),

@@ -17,8 +17,9 @@ WORDS: dict[str, dict[str, str]] = {
         "target": "target {price}",
         "ends": "ends {time} at the latest",
         "exit": "left {symbol} {side} at {price}: {net} {quote} ({share} of equity)",
-        "exit_detail": "entered at {price}, quantity {quantity} {base}, fees {fees} {quote}, "
-        "held {held}, ended by {reason}",
+        "exit_detail": "entered at {price}, quantity {quantity} {base}, fees {fees} {quote}"
+        "{funding}, held {held}, ended by {reason}",
+        "exit_funding": ", funding {amount} {quote}",
         "part_exit": "sold a part of {symbol} at {price}: {quantity} {base}",
         "part_cover": "bought back a part of {symbol} at {price}: {quantity} {base}",
         "blocked": "no entries: {what}",
@@ -105,8 +106,9 @@ WORDS: dict[str, dict[str, str]] = {
         "target": "objetivo {price}",
         "ends": "termina {time} a más tardar",
         "exit": "salida de {symbol} {side} a {price}: {net} {quote} ({share} del capital)",
-        "exit_detail": "entrada a {price}, cantidad {quantity} {base}, comisiones {fees} {quote}, "
-        "duró {held}, terminada por {reason}",
+        "exit_detail": "entrada a {price}, cantidad {quantity} {base}, comisiones {fees} {quote}"
+        "{funding}, duró {held}, terminada por {reason}",
+        "exit_funding": ", financiación {amount} {quote}",
         "part_exit": "venta parcial de {symbol} a {price}: {quantity} {base}",
         "part_cover": "recompra parcial de {symbol} a {price}: {quantity} {base}",
         "blocked": "sin entradas: {what}",

@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import strategies as st
 
 from bot_cripto.ledger import events
-from bot_cripto.ledger.events import Action, Fill, Intent, Mark, OrderEvent
+from bot_cripto.ledger.events import Action, Fill, Funding, Intent, Mark, OrderEvent
 
 STEP = 300_000
 CLOSE_MS = 1_725_597_900_000  # 2024-09-06T04:45:00Z
@@ -65,6 +65,19 @@ def order_event(number=0, state=events.SENDING, **changes):
 def action(kind="kill", time_ms=CLOSE_MS, data=None):
     number = events.action_id(kind, time_ms, "ana", "why")
     return Action(number, kind, time_ms, "ana", "why", data or {})
+
+
+def funding(number=0, **changes):
+    time_ms = CLOSE_MS + number * STEP
+    values = {
+        "funding_id": events.funding_id("BTC/USDT", time_ms),
+        "symbol": "BTC/USDT",
+        "time_ms": time_ms,
+        "quantity": Decimal("0.0125"),
+        "price": Decimal("56140"),
+        "amount": Decimal("0.070175"),
+    }
+    return Funding(**{**values, **changes})
 
 
 def mark(number=0, equity="10000"):
@@ -127,6 +140,15 @@ fills = st.builds(
     time_ms=times,
     reason=texts,
 )
+fundings = st.builds(
+    Funding,
+    funding_id=st.sampled_from(("n1", "n2")),
+    symbol=texts,
+    time_ms=times,
+    quantity=decimals,
+    price=decimals,
+    amount=decimals,
+)
 actions = st.builds(
     Action,
     action_id=st.sampled_from(("a1", "a2")),
@@ -139,4 +161,4 @@ actions = st.builds(
 marks = st.builds(
     Mark, candle_ms=st.integers(0, 2), equity=decimals, cash=decimals, exposure=decimals
 )
-entries = intents | order_events | fills | actions | marks
+entries = intents | order_events | fills | fundings | actions | marks

@@ -27,6 +27,7 @@ SETTINGS = {
     "fees_bps": 10.0,
     "spread_bps": 2.0,
     "slippage_bps": 3.0,
+    "funding_bps": 1.0,
 }
 SWAP = {**SETTINGS, "market_type": "swap"}
 

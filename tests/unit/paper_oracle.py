@@ -2,6 +2,8 @@
 
 from paper_market import LEAST, STEP
 
+HOURS_8 = 8 * 3_600_000
+
 
 def trade_by_floats(settings, candles, signals, start_ms):
     """Return equity at each close, and (time, symbol, signed quantity, price) of each fill.
@@ -11,6 +13,7 @@ def trade_by_floats(settings, candles, signals, start_ms):
     spot = settings["market_type"] == "spot"
     fee = settings["fees_bps"] / 1e4
     cross = (settings["spread_bps"] / 2 + settings["slippage_bps"]) / 1e4
+    holding = 0.0 if spot else settings["funding_bps"] / 1e4
     symbols = settings["symbols"]
     cash, held, price = settings["initial_equity"], {}, {}
     opening, closing = {s: [] for s in symbols}, dict.fromkeys(symbols)
@@ -59,6 +62,10 @@ def trade_by_floats(settings, candles, signals, start_ms):
                 }
             if s in now:
                 opening[s] = []
+        if end % HOURS_8 == 0:
+            for s, mine in held.items():
+                at = now[s][3] if s in now else price[s]
+                cash -= abs(mine["quantity"]) * at * holding
         for s in [s for s in held if s in now]:
             open_, high, low, _ = now[s]
             quantity, stop, target = (held[s][name] for name in ("quantity", "stop", "target"))

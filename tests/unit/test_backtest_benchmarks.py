@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot_cripto.backtest.benchmarks import against_random, buy_and_hold, random_nets
+from bot_cripto.backtest.benchmarks import against_random, buy_and_hold, random_booked
 from bot_cripto.errors import DataError
 from bot_cripto.execution.costs import Costs
 from bot_cripto.execution.holdings import LONG, SHORT, Trade
@@ -14,6 +14,8 @@ from bot_cripto.execution.holdings import LONG, SHORT, Trade
 STEP, SINCE = 300_000, 1_700_000_100_000
 FREE = Costs(Decimal(0), Decimal(0), Decimal(0))
 COSTS = Costs(Decimal(10), Decimal(2), Decimal(3))
+FUNDED = Costs(Decimal(10), Decimal(2), Decimal(3), Decimal(20))
+HOUR = 3_600_000
 
 
 def walk(n, seed, drift=0.0):
@@ -39,7 +41,7 @@ def make(open_, close, entry, candles, side=LONG, costs=FREE, amount=100.0):
 
 
 def nets_of(open_, close, trades, costs=FREE, **kw):
-    return random_nets(open_, close, SINCE, STEP, trades, costs, **kw)
+    return random_booked(open_, close, SINCE, STEP, trades, costs, **kw).sum(axis=1)
 
 
 def net_of(trades):
@@ -101,6 +103,37 @@ def test_costs_are_those_of_the_strategy():
     assert net_of(trades) == pytest.approx(-4 * 100 * 14e-4, rel=1e-2)
 
 
+@pytest.mark.parametrize("hours", [0.5, 1, 4, 8, 12, 24])
+def test_funding_is_paid_at_the_times_that_are_held_over(hours):
+    step, n = round(hours * HOUR), 30
+    since = 3 * HOUR if hours < 4 else 0
+    open_, close = walk(n, 7)
+    sign, amount, first, candles = -1.0, 100.0, 4, 21
+    at = np.append(open_, close[-1])
+    paid, left = at[first] * (1 - 4e-4), at[first + candles] * (1 + 4e-4)
+    # candle by candle: its close at a funding time, its open for those inside it
+    due = 0.0
+    for k in range(first, first + candles):
+        for time in range(since + k * step + 1800_000, since + (k + 1) * step + 1, 1800_000):
+            if time % (8 * HOUR) == 0:
+                due += close[k] if time == since + (k + 1) * step else open_[k]
+    gross = sign * (amount * left / paid - amount) - 1e-3 * (amount + amount * left / paid)
+    net = gross - amount / paid * due * 20e-4
+    assert due > 0
+    moments = since + first * step, since + (first + candles) * step
+    money = [Decimal(repr(float(value))) for value in (amount / paid, paid, left)]
+    trade = Trade(
+        *("BTC/USDT", SHORT, *money, *moments, *[Decimal(0)] * 3, 0.0, "horizon", "intent"),
+    )
+    # every candle is the trade's: there is one place only
+    window = slice(first, first + candles)
+    window_of = (open_[window], close[window], moments[0], step, [trade])
+    found = random_booked(*window_of, FUNDED, samples=3).sum(axis=1)
+    assert found == pytest.approx(np.full(3, net))
+    free = random_booked(*window_of, COSTS, samples=3).sum(axis=1)
+    assert free == pytest.approx(np.full(3, gross))
+
+
 def test_the_same_seed_gives_the_same_traders():
     open_, close = walk(200, 3)
     trades = [make(open_, close, 10 * i, 5) for i in range(10)]
@@ -123,9 +156,9 @@ def test_trades_outside_the_candles_are_refused():
     open_, close = walk(10, 4)
     trades = [make(open_, close, 2, 8)]
     with pytest.raises(DataError, match="outside"):
-        random_nets(open_[:9], close[:9], SINCE, STEP, trades, FREE)
+        random_booked(open_[:9], close[:9], SINCE, STEP, trades, FREE)
     with pytest.raises(DataError, match="outside"):
-        random_nets(open_, close, SINCE + 3 * STEP, STEP, trades, FREE)
+        random_booked(open_, close, SINCE + 3 * STEP, STEP, trades, FREE)
 
 
 def test_who_does_not_trade_is_no_better_than_others_who_do_not():

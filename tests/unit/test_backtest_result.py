@@ -12,8 +12,8 @@ from model_market import SETTINGS, TIMEFRAME, cutoff, random_candles
 
 from bot_cripto.backtest import alarms
 from bot_cripto.backtest.audit import audit
-from bot_cripto.backtest.result import validate
 from bot_cripto.backtest.result import backtest as backtest_of_folds
+from bot_cripto.backtest.result import validate
 from bot_cripto.config.schema import Settings
 from bot_cripto.errors import DataError
 from bot_cripto.features import catalogue

@@ -1,5 +1,4 @@
 import math
-from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -8,9 +7,9 @@ from hypothesis import strategies as st
 
 from bot_cripto.backtest.returns import (
     DAY_MS,
+    account_metrics,
     calmar,
     daily_returns,
-    equity_of,
     maximum_drawdown,
     period_sharpe,
     sharpe,
@@ -19,7 +18,6 @@ from bot_cripto.backtest.returns import (
     total_return,
 )
 from bot_cripto.errors import DataError
-from bot_cripto.ledger.events import Mark
 
 HOUR = 3_600_000
 
@@ -137,9 +135,24 @@ def test_calmar_is_the_annual_mean_over_the_drawdown():
     assert calmar(np.array([0.01]), 0.1) is None
 
 
-def test_marks_become_columns():
-    marks = [Mark(5, Decimal("1.5"), Decimal(1), Decimal("0.5")), Mark(9, *[Decimal(2)] * 3)]
-    times, equity, exposure = equity_of(marks)
-    assert (times.tolist(), equity.tolist()) == ([5, 9], [1.5, 2.0])
-    assert exposure.tolist() == [0.5, 2.0]
-    assert equity_of([])[1].shape == (0,)
+@pytest.mark.parametrize("minutes", [5, 60, 240, 1440])
+def test_ratios_do_not_depend_on_the_timeframe_of_the_marks(minutes):
+    steps = np.random.default_rng(1).normal(1e-6, 1e-3, 40 * 288)
+    equity = 1000.0 * np.exp(np.cumsum(steps))
+    every, step = minutes // 5, minutes * 60_000
+    times = step * np.arange(1, len(equity) // every + 1)
+    found = account_metrics(times, equity[every - 1 :: every], 1000.0, step)
+    by_day = np.diff(np.append(1000.0, equity[287::288])) / np.append(1000.0, equity[287:-1:288])
+    assert found["net_return"] == pytest.approx(equity[-1] / 1000.0 - 1.0)
+    assert found["sharpe"] == pytest.approx(sharpe(by_day))
+    assert found["sortino"] == pytest.approx(sortino(by_day))
+    # what happens between two marks is not seen
+    deepest = maximum_drawdown(300_000 * np.arange(1, len(equity) + 1), equity, 1000.0, 300_000)
+    assert 0 < found["max_drawdown"] <= deepest.depth
+    assert found["calmar"] == pytest.approx(calmar(by_day, found["max_drawdown"]))
+
+
+def test_an_account_that_does_nothing_has_no_ratios():
+    found = account_metrics(hours(72), np.full(72, 500.0), 500.0, HOUR)
+    assert (found["net_return"], found["max_drawdown"], found["max_drawdown_days"]) == (0, 0, 0)
+    assert found["sharpe"] is found["sortino"] is found["calmar"] is None

@@ -12,14 +12,15 @@ from bot_cripto.execution.holdings import LONG, SHORT, Trade
 HOUR = 3_600_000
 
 
-def trade(entry, exit_, side=LONG, quantity="2", fee_bps=10):
+def trade(entry, exit_, side=LONG, quantity="2", fee_bps=10, funding="0"):
     quantity, entry, exit_ = Decimal(quantity), Decimal(entry), Decimal(exit_)
     gross = quantity * (exit_ - entry) * (1 if side == LONG else -1)
     fees = quantity * (entry + exit_) * Decimal(fee_bps) / 10_000
-    net = gross - fees
+    funding = Decimal(funding)
+    net = gross - fees - funding
     return Trade(
         *("BTC/USDT", side, quantity, entry, exit_, 0, HOUR, gross, fees, net),
-        *(float(net) / 1000, "horizon", "intent"),
+        *(float(net) / 1000, "horizon", "intent", funding),
     )
 
 
@@ -43,6 +44,14 @@ def test_trades_by_hand():
     assert found.exposure == 0.5
     assert found.turnover == pytest.approx(0.99 / (4 / 24 / 365))
     assert found.break_even_bps == pytest.approx(30 / 990 * 10_000)
+
+
+def test_funding_is_a_cost_like_fees():
+    found = statistics([trade("100", "110", funding="0.5"), trade("100", "95", funding="0.25")])
+    assert (found.gross, found.funding) == (pytest.approx(10), pytest.approx(0.75))
+    assert found.net == pytest.approx(found.gross - found.fees - found.funding)
+    assert found.average_cost == pytest.approx(np.mean([0.92 / 200, 0.64 / 200]))
+    assert found.break_even_bps == pytest.approx((10 - 0.75) / 810 * 10_000)
 
 
 def test_without_trades_there_is_no_ratio():
@@ -69,8 +78,8 @@ moves = st.lists(
 @settings(max_examples=100, deadline=None)
 @given(moves)
 def test_at_the_break_even_fee_nothing_is_left(rows):
-    fee = statistics([trade(*row) for row in rows]).break_even_bps
-    at_that_fee = statistics([trade(*row, fee_bps=fee) for row in rows])
+    fee = statistics([trade(*row, funding="0.3") for row in rows]).break_even_bps
+    at_that_fee = statistics([trade(*row, fee_bps=fee, funding="0.3") for row in rows])
     assert at_that_fee.net == pytest.approx(0.0, abs=1e-8)
 
 

@@ -3,9 +3,17 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot_cripto.execution.costs import Costs, fee, market_price, stop_price_fill
+from bot_cripto.execution.costs import (
+    Costs,
+    fee,
+    funding,
+    funding_times,
+    market_price,
+    stop_price_fill,
+)
 from bot_cripto.execution.market_rules import MarketRules
 from bot_cripto.ledger.events import BUY, SELL
+from bot_cripto.timeframes import parse_iso
 
 D = Decimal
 RULES = MarketRules(D("0.01"), D("0.00001"), D("0.00001"), D(5))
@@ -42,9 +50,27 @@ def test_the_fee_is_rounded_up():
 
 
 def test_costs_of_settings():
-    assert Costs.of({"fees_bps": 7.5, "spread_bps": 2, "slippage_bps": 0.1}) == Costs(
-        D("7.5"), D(2), D("0.1")
-    )
+    given = {"fees_bps": 7.5, "spread_bps": 2, "slippage_bps": 0.1, "funding_bps": 1.5}
+    paid = {kind: Costs.of({**given, "market_type": kind}) for kind in ("spot", "margin", "swap")}
+    assert paid["spot"] == Costs(D("7.5"), D(2), D("0.1"), D(0))
+    assert paid["margin"] == paid["swap"] == Costs(D("7.5"), D(2), D("0.1"), D("1.5"))
+
+
+def test_funding_is_rounded_up():
+    costs = Costs(D(0), D(0), D(0), D(1))
+    assert funding(D(10_000), costs) == 1
+    assert funding(D("0.00011"), costs) == D("0.00000002")
+    assert funding(D(10_000), COSTS) == 0
+
+
+def test_funding_times_lie_after_the_entry_and_up_to_the_exit():
+    at = {hour: parse_iso(f"2024-09-06T{hour}:00Z") for hour in ("07:55", "08:00", "16:00")}
+    assert list(funding_times(at["07:55"], at["08:00"])) == [at["08:00"]]
+    assert list(funding_times(at["08:00"], at["16:00"] - 1)) == []
+    assert list(funding_times(at["08:00"], at["08:00"])) == []
+    assert list(funding_times(at["07:55"], at["16:00"])) == [at["08:00"], at["16:00"]]
+    midnights = parse_iso("2024-09-06T00:00Z"), parse_iso("2024-09-09T00:00Z")
+    assert len(funding_times(*midnights)) == 9
 
 
 @given(prices, prices, bps, bps, bps)

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -129,6 +131,26 @@ def test_everything_derived_comes_back(state):
             assert content == before[name]
     with Ledger.open(state.layout.ledger("paper"), readonly=True) as ledger:
         assert ledger.marks() == marks
+
+
+def test_what_was_paid_for_holding_is_made_again_and_missed(tmp_path):
+    """From noon to 18:40, over the funding time at 16:00."""
+    scenario = Scenario(tmp_path, LAST + 1, market_type="swap", funding_bps=20)
+    scenario.run(each=lambda book, journal, n: write(scenario, book, journal, n))
+    with Ledger.open(scenario.layout.ledger("paper")) as ledger:
+        paid, marks = ledger.funding(), ledger.marks()
+        assert {iso(one.time_ms) for one in paid} == {"2024-09-05T16:00:00Z"}
+        ledger.replace_marks([marks[0], marks[-1]])
+    assert len(mend(scenario)) == 1
+    assert check(scenario) == []
+    with Ledger.open(scenario.layout.ledger("paper")) as ledger:
+        assert ledger.marks() == marks
+    with closing(sqlite3.connect(scenario.layout.ledger("paper"))) as connection:
+        connection.execute("DROP TRIGGER funding_no_update")
+        connection.execute("UPDATE funding SET amount = '0.01'")
+        connection.commit()
+    with pytest.raises(LedgerError, match=r"funding: .* was changed"):
+        check(scenario)
 
 
 def test_with_no_mark_left_they_are_made_from_the_first_fill_on(state):
@@ -389,6 +411,9 @@ def test_only_what_can_be_believed_is_continued(state, monkeypatch):
 
     assert made() == (75, 0)
     assert made(fees_bps=11) == (75, 1)
+    # on spot nothing is paid for holding
+    assert made(funding_bps=11) == (75, 0)
+    assert made(funding_bps=11, market_type="swap") == (75, 1)
     state.layout.performance("BTC/USDT").write_text("[]")
     assert made() == (75, 1)
 

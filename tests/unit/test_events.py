@@ -40,6 +40,7 @@ def test_ids_stay_the_same_for_ever():
     )
     assert events.paper_fill_id(intent, CLOSE_MS, "signal") == "paper-c70a13699004827a5382e173cf"
     assert events.action_id("kill", CLOSE_MS, "ana", "why") == "ea585811c8c76bfefb5ebd3604f8cff9"
+    assert events.funding_id("BTC/USDT", CLOSE_MS) == "BTC_USDT-20240906T044500Z-funding"
 
 
 @settings(max_examples=100, deadline=None)
@@ -86,6 +87,7 @@ def test_every_entry_begins_with_its_id(entry_class):
         "intent_id",
         "event_id",
         "fill_id",
+        "funding_id",
         "action_id",
         "candle_ms",
     )

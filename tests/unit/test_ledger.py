@@ -8,11 +8,11 @@ import ledger_examples as examples
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_examples import CLOSE_MS, STEP, action, fill, intent, mark, order_event
+from ledger_examples import CLOSE_MS, STEP, action, fill, funding, intent, mark, order_event
 
 from bot_cripto.errors import DataError, LedgerError
 from bot_cripto.ledger import events
-from bot_cripto.ledger.events import Action, Fill, Intent, Mark, OrderEvent
+from bot_cripto.ledger.events import Action, Fill, Funding, Intent, Mark, OrderEvent
 from bot_cripto.ledger.rows import decimal_text
 from bot_cripto.ledger.store import CHAINED, Ledger
 
@@ -34,7 +34,8 @@ def filled(path, trades=3):
             ledger.add(mark(number))
         ledger.add(action())
         ledger.add(action("release", CLOSE_MS + 9))
-    return trades * 4 + 2
+        ledger.add(funding())
+    return trades * 4 + 3
 
 
 def tamper(path, *statements):
@@ -52,12 +53,13 @@ def tamper(path, *statements):
 
 
 def test_an_entry_is_written_once(ledger):
-    for entry in (intent(), order_event(), fill(), action(), mark()):
+    for entry in (intent(), order_event(), fill(), funding(), action(), mark()):
         assert ledger.add(entry) is True
         assert ledger.add(entry) is False
     assert ledger.intents() == [intent()]
     assert ledger.order_events() == [order_event()]
     assert ledger.fills() == [fill()]
+    assert ledger.funding() == [funding()]
     assert ledger.actions() == [action()]
     assert ledger.marks() == [mark()]
     assert ledger.check() == []
@@ -75,6 +77,7 @@ def test_an_equal_number_in_another_writing_is_the_same_entry(ledger):
         (intent(), intent(quantity=Decimal("9.75")), ("0.0125", "9.75")),
         (intent(), intent(stop_distance=None), ("0.0123", "None")),
         (fill(), fill(price=Decimal("1")), ("56150.01", "'1'")),
+        (funding(), funding(amount=Decimal("1")), ("0.070175", "'1'")),
         (order_event(), order_event(detail="no"), ("detail=''", "detail='no'")),
         (mark(), mark(equity="1"), ("10000", "'1'")),
         (action(data={"a": 1}), action(data={"a": 2}), ("{'a': 1}", "{'a': 2}")),
@@ -161,6 +164,7 @@ def test_every_entry_comes_back_equal(entry):
             Intent: ledger.intents,
             OrderEvent: ledger.order_events,
             Fill: ledger.fills,
+            Funding: ledger.funding,
             Action: ledger.actions,
             Mark: ledger.marks,
         }[type(entry)]()[-1]
@@ -192,6 +196,7 @@ def test_the_ledger_is_a_dict_that_keeps_the_first_of_each_id(tmp_path_factory, 
             Intent: ("intents", "intent_id"),
             OrderEvent: ("order_events", "event_id"),
             Fill: ("fills", "fill_id"),
+            Funding: ("funding", "funding_id"),
             Action: ("actions", "action_id"),
             Mark: ("marks", "candle_ms"),
         }[type(step)]
@@ -210,6 +215,8 @@ def test_the_ledger_is_a_dict_that_keeps_the_first_of_each_id(tmp_path_factory, 
         assert [entry for _, _, entry in ledger.entries_after({})] == order
         assert ledger.intents() == list(model["intents"].values())
         assert ledger.fills() == list(model["fills"].values())
+        assert ledger.funding() == list(model["funding"].values())
+        assert ledger.payments() == [e for e in order if isinstance(e, Fill | Funding)]
         assert ledger.marks() == sorted(model["marks"].values(), key=lambda m: m.candle_ms)
         assert ledger.check() == []
 
@@ -246,7 +253,7 @@ def test_an_empty_ledger_has_nothing(ledger):
 
 
 def test_a_follower_sees_everything_once_in_the_order_of_writing(ledger):
-    written = [intent(0), order_event(0), action(), fill(0), intent(1), fill(1)]
+    written = [intent(0), order_event(0), action(), fill(0), funding(), intent(1), fill(1)]
     seen, followed = {}, []
     for entry in written:
         ledger.add(entry)
@@ -255,7 +262,8 @@ def test_a_follower_sees_everything_once_in_the_order_of_writing(ledger):
             seen[table] = number
     assert followed == written
     assert ledger.entries_after(seen) == []
-    assert [number for _, number, _ in ledger.entries_after()] == [1, 2, 3, 4, 5, 6]
+    assert [number for _, number, _ in ledger.entries_after()] == [1, 2, 3, 4, 5, 6, 7]
+    assert ledger.payments() == [fill(0), funding(), fill(1)]
 
 
 def test_marks_are_replaced_at_once(ledger):
@@ -343,10 +351,12 @@ def test_a_change_by_hand_is_found(tmp_path, statement, shown):
         "UPDATE fills SET number = 99 WHERE number = 4",
         "UPDATE actions SET who = 'bob' WHERE number = 14",
         "UPDATE actions SET chain = 'bob' WHERE number = 13",
+        "UPDATE funding SET amount = '0' WHERE number = 15",
+        "DELETE FROM funding",
     ],
 )
 def test_a_changed_end_is_found_when_the_ledger_is_opened(tmp_path, statement, readonly):
-    assert filled(tmp_path / "a.db") == 14
+    assert filled(tmp_path / "a.db") == 15
     tamper(tmp_path / "a.db", statement)
     with pytest.raises(LedgerError, match="bring back the last backup"):
         Ledger.open(tmp_path / "a.db", readonly=readonly)

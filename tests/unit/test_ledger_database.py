@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from ledger_examples import action, fill, intent, mark, order_event
+from ledger_examples import action, fill, funding, intent, mark, order_event
 
 from bot_cripto.errors import BusyError, LedgerError
 from bot_cripto.ledger import database, store
@@ -213,17 +213,17 @@ def newer(major_or_minor):
     added = (
         "ALTER TABLE fills ADD COLUMN venue TEXT",
         "ALTER TABLE marks ADD COLUMN note TEXT",
-        "CREATE TABLE funding (number INTEGER PRIMARY KEY AUTOINCREMENT, "
-        "funding_id TEXT NOT NULL UNIQUE, amount TEXT NOT NULL, chain TEXT NOT NULL)",
+        "CREATE TABLE loans (number INTEGER PRIMARY KEY AUTOINCREMENT, "
+        "loan_id TEXT NOT NULL UNIQUE, amount TEXT NOT NULL, chain TEXT NOT NULL)",
     )
     return (*MIGRATIONS, (major_or_minor, added))
 
 
 def test_a_file_of_a_later_minor_release_is_read_and_written(path):
     fill_in(path, 1)
-    later = Records(path, newer(1002), APPLICATION_ID)
+    later = Records(path, newer(1003), APPLICATION_ID)
     with later.transaction():
-        later.append("funding", {"funding_id": "x", "amount": "1.5"})
+        later.append("loans", {"loan_id": "x", "amount": "1.5"})
         later.append("intents", encode(intent(1))[1])
         later.append("fills", {**encode(fill(1))[1], "venue": "binance"})
     later.close()
@@ -231,9 +231,9 @@ def test_a_file_of_a_later_minor_release_is_read_and_written(path):
         assert ledger.fills() == [fill(0), fill(1)] and ledger.check() == []
         assert ledger.add(intent(2)) and ledger.add(fill(2)) and ledger.add(mark())
         assert not ledger.add(fill(1))
-    later = Records(path, newer(1002), APPLICATION_ID)
+    later = Records(path, newer(1003), APPLICATION_ID)
     with later.transaction():
-        number = later.append("funding", {"funding_id": "y", "amount": "2"})
+        number = later.append("loans", {"loan_id": "y", "amount": "2"})
     assert number == 8 and later.check() == []
     assert [row[0] for row in later.rows("SELECT venue FROM fills")] == [None, "binance", None]
     later.close()
@@ -243,7 +243,7 @@ def test_a_file_of_a_later_minor_release_is_read_and_written(path):
 
 def test_a_file_of_another_major_release_is_refused(path):
     fill_in(path, 1)
-    Records(path, newer(1002), APPLICATION_ID).close()
+    Records(path, newer(1003), APPLICATION_ID).close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 2000")
     for readonly in (False, True):
@@ -272,13 +272,47 @@ def test_a_file_of_the_first_release_is_migrated_with_its_data(path):
     first.close()
 
 
+def test_a_ledger_from_before_there_was_funding_is_read_unchanged(path):
+    before = Records(path, MIGRATIONS[:2], APPLICATION_ID)
+    written = [intent(0), order_event(0), fill(0), action()]
+    with before.transaction():
+        for entry in written:
+            before.append(*encode(entry))
+    before.close()
+    content = path.read_bytes()
+    with Ledger.open(path, readonly=True) as ledger:
+        assert ledger.funding() == [] and ledger.payments() == [fill(0)]
+        assert [entry for _, _, entry in ledger.entries_after({})] == written
+        assert ledger.check() == []
+    assert path.read_bytes() == content
+    with Ledger.open(path) as ledger:
+        assert ledger.add(funding()) and ledger.payments() == [fill(0), funding()]
+        assert [entry for _, _, entry in ledger.entries_after({})] == [*written, funding()]
+        assert ledger.check() == []
+    before = Records(path, MIGRATIONS[:2], APPLICATION_ID)  # and the release before still works
+    with before.transaction():
+        assert before.append(*encode(intent(1))) == len(written) + 2
+    assert before.check() == []
+    before.close()
+
+
+def test_a_table_that_should_be_there_is_missed(path):
+    fill_in(path, 1)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE funding")
+    with Ledger.open(path, readonly=True) as ledger:
+        assert any("funding" in problem for problem in ledger.check())
+        with pytest.raises(LedgerError, match="no such table: funding"):
+            ledger.payments()
+
+
 def test_a_migration_that_fails_changes_nothing(path):
     fill_in(path, 1)
-    broken = (*MIGRATIONS, (1002, ("CREATE TABLE half (x)", "CREATE TABLE half (x)")))
+    broken = (*MIGRATIONS, (1003, ("CREATE TABLE half (x)", "CREATE TABLE half (x)")))
     with pytest.raises(LedgerError, match="already exists"):
         Records(path, broken, APPLICATION_ID)
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (1001,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (1002,)
         assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'half'").fetchall()
 
 

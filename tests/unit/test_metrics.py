@@ -74,6 +74,30 @@ def test_ece_of_right_and_wrong_probabilities():
     assert metrics.ece(np.full(10, 0.5), np.r_[np.ones(10)]) == pytest.approx(0.5)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=80, unique=True), st.integers(1, 12))
+def test_bins_hold_equally_many_rows(values, bins):
+    p = np.array(values)
+    place = metrics.equal_mass_bins(p, bins)
+    for number, rows in enumerate(np.array_split(np.argsort(p), bins)):
+        assert set(place[rows]) <= {number}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from([0.1, 0.4, 0.5, 0.6]), min_size=1, max_size=60))
+def test_equal_forecasts_share_a_bin(values):
+    p = np.array(values)
+    place = metrics.equal_mass_bins(p, 4)
+    assert len(set(zip(values, place, strict=True))) == len(set(values))
+    assert np.all(np.diff(place[np.argsort(p)]) >= 0)
+
+
+def test_the_calibration_error_of_a_constant_forecast_is_one_gap():
+    # by time, its bins would be months with other outcomes each
+    up = np.repeat([0.0, 1.0], 50)
+    assert metrics.ece(np.full(100, 0.6), up) == pytest.approx(0.1)
+
+
 def test_coverage_counts_the_bounds():
     low, high = np.zeros(4), np.ones(4)
     assert metrics.coverage(low, high, np.array([0.0, 1.0, 1.1, -0.1])) == 0.5

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import string
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot_cripto.execution.holdings import LONG, Trade
 from bot_cripto.notify import texts
 from bot_cripto.notify.telegram import split_text, utf16_length
 from bot_cripto.notify.words import WORDS
@@ -45,6 +47,21 @@ def test_both_languages_say_the_same_things():
     assert set(WORDS["en"]) == set(WORDS["es"])
     for name, text in WORDS["en"].items():
         assert fields_of(text) == fields_of(WORDS["es"][name]), name
+
+
+def test_an_exit_tells_what_was_paid_for_holding_where_anything_was():
+    money = [Decimal(text) for text in ("2", "100", "110", "20", "0.42", "19.08")]
+    quantity, entry, exit_, gross, fees, net = money
+    trade = Trade(
+        *("BTC/USDT", LONG, quantity, entry, exit_, 0, 3_600_000, gross, fees, net),
+        *(0.0019, "horizon", "intent", Decimal("0.5")),
+    )
+    told = texts.exited("PAPER", trade, "en").splitlines()[1]
+    assert "fees 0.42 USDT, funding 0.50 USDT, held 1 h" in told
+    told = texts.exited("PAPER", trade, "es").splitlines()[1]
+    assert "comisiones 0,42 USDT, financiación 0,50 USDT, duró" in told
+    free = texts.exited("PAPER", replace(trade, funding=Decimal(0)), "en")
+    assert "fees 0.42 USDT, held 1 h" in free
 
 
 @pytest.mark.parametrize(

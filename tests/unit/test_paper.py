@@ -385,12 +385,12 @@ def market(seed, steps, share=0.35):
 
 def play(configured, candles, signals, *, twice=False, end=True):
     """Go through candles one by one, acting on every signal at once."""
-    book = begun(configured)
+    book, costs = begun(configured), Costs.of(configured)
     for k in range(len(candles[BTC])):
         close = START + (k + 1) * STEP
         now = {symbol: rows[k] for symbol, rows in candles.items()}
         for _ in range(2 if twice else 1):
-            advance(book, now, close, STEP, RULES, COSTS)
+            advance(book, now, close, STEP, RULES, costs)
         account = book.account
         if configured["market_type"] == "spot":
             assert account.cash >= 0
@@ -436,7 +436,7 @@ def test_the_books_add_up(configured, seed):
     assert account.problems == account.notes == []
     # what was made is what trades and open positions say
     open_ = sum(
-        p.signed_quantity * (account.last_price[s] - p.entry_price) - p.fees
+        p.signed_quantity * (account.last_price[s] - p.entry_price) - p.fees - p.funding
         for s, p in account.positions.items()
     )
     made = sum(trade.net for trade in account.trades) + open_

@@ -53,7 +53,7 @@ NAMES = [
     "ledger",
     "size",
 ]
-SWAP = Policy(market_type="swap")
+SWAP = Policy(market_type="swap", funding_bps=0)
 
 
 def gates(decision):
@@ -92,6 +92,24 @@ def test_short_on_a_spot_market_has_no_size_and_says_what_it_means():
 def test_the_round_trip_costs_28_basis_points_by_default():
     assert round_trip_cost(Policy()) == 0.0028
     assert round_trip_cost(Policy(fees_bps=0, spread_bps=4, slippage_bps=0)) == 0.0004
+
+
+@pytest.mark.parametrize("kind", ["margin", "swap"])
+@pytest.mark.parametrize(
+    ("timeframe", "steps", "due"),
+    [("5m", 5, 1), ("5m", 96, 1), ("5m", 97, 2), ("1h", 8, 1), ("1h", 24, 3), ("1d", 2, 6)],
+)
+def test_the_round_trip_holds_the_funding_of_the_horizon_where_it_may_be_short(
+    kind, timeframe, steps, due
+):
+    given = {"funding_bps": 5, "timeframe": timeframe, "horizon_steps": steps}
+    assert round_trip_cost(Policy(market_type="spot", **given)) == 0.0028
+    policy = Policy(market_type=kind, **given)
+    assert round_trip_cost(policy) == pytest.approx(0.0028 + due * 5e-4)
+    # what the gate compares with, and what a stop that is hit is taken to cost
+    decision = decide(BULL, UP, GOOD, RISK, policy)
+    assert gates(decision)["cost"].threshold == round_trip_cost(policy)
+    assert {f.name: f.value for f in decision.factors}["round_trip_cost"] == round_trip_cost(policy)
 
 
 @pytest.mark.parametrize(
@@ -231,6 +249,8 @@ def test_a_forecast_out_of_range_or_order_is_not_used(change):
         {"max_daily_drawdown": -0.1},
         {"stop_volatilities": math.nan},
         {"market_type": "options"},
+        {"funding_bps": -1.0},
+        {"timeframe": "7m"},
     ],
 )
 def test_a_policy_out_of_range_is_refused_by_name(wrong):

@@ -16,9 +16,11 @@ from bot_cripto.execution.portfolio import portfolio, text
 from bot_cripto.ledger import control
 from bot_cripto.ledger.events import (
     BUY,
+    CLOSE,
     OPEN,
     STOP,
     Fill,
+    Funding,
     Intent,
     Mark,
     OrderEvent,
@@ -126,6 +128,7 @@ def test_a_portfolio_by_hand(tmp_path):
             "price": 950.0,
             "unrealised": -100.0,
             "unrealised_fraction": -0.05,
+            "funding": 0.0,
             "stop": 990.0,
             "target": 1020.0,
             "ends": iso(START + 5 * STEP),
@@ -164,6 +167,32 @@ def test_the_text_by_hand(tmp_path):
     spanish = text(shown(by_hand(tmp_path / "es")), "es")
     assert spanish.startswith("SIMULADO: velas inventadas, dinero inventado\n")
     assert "Hoy -102.00 USDT (-1.02%), caída 1.02% de 3.00% como máximo\n" in spanish
+
+
+def test_what_was_paid_for_holding_is_told(tmp_path):
+    scenario = by_hand(tmp_path)
+    at = START + STEP // 2
+    leave = Intent(
+        *("leave", "BTC/USDT", START, 0, CLOSE, "sell", Decimal(1), "horizon", START, START),
+        Decimal(950),
+    )
+    sold = Fill(
+        *("sold", "leave", "BTC/USDT", "sell", Decimal(1), Decimal(950), Decimal(1), "USDT"),
+        *(START + STEP, "horizon"),
+    )
+    paid = Funding("paid", "BTC/USDT", at, Decimal(2), Decimal(1000), Decimal("3"))
+    with Ledger.open(scenario.layout.ledger("paper")) as ledger:
+        for entry in (leave, paid, sold):
+            assert ledger.add(entry)
+    found = shown(scenario)
+    assert found["cash"] == 7998.0 - 3 + 950 - 1
+    assert found["positions"][0]["funding"] == found["trades"][0]["funding"] == 1.5
+    assert found["trades"][0]["net"] == -50 - 1 - 1 - 1.5
+    lines = {lang: text(found, lang) for lang in ("en", "es")}
+    assert "-50.00 USDT (-5.00%), less funding 1.50 USDT; stop 990" in lines["en"]
+    assert "horizon, funding 1.50 USDT paid\n" in lines["en"]
+    assert "menos financiación 1.50 USDT" in lines["es"]
+    assert "financiación 1.50 USDT pagada" in lines["es"]
 
 
 def test_the_mode_comes_first(tmp_path):

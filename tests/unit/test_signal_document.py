@@ -115,7 +115,8 @@ def test_the_size_stands_with_all_that_it_was_made_from():
 
 
 def test_a_short_on_a_spot_market_has_no_size():
-    spot, swap = document(BEAR, DOWN), document(BEAR, DOWN, policy=Policy(market_type="swap"))
+    free = Policy(market_type="swap", funding_bps=0)
+    spot, swap = document(BEAR, DOWN), document(BEAR, DOWN, policy=free)
     assert (spot["decision"], spot["position_size"]) == ("SHORT", 0)
     assert swap["position_size"] == min(factors(spot)[name] for name in LIMITS) > 0
     with pytest.raises(DataError, match="only a SHORT on a spot market"):
