@@ -49,7 +49,12 @@ rule backtest_symbol:
         audit=rules.audit_symbol.output,
     output:
         json=TRAINING / "backtest.json",
-        html=TRAINING / "backtest.html",
+        html=report(
+            TRAINING / "backtest.html",
+            caption="report/backtest.rst",
+            category="Backtest",
+            labels={"symbol": "{symbol}", "candles up to": "{cutoff}"},
+        ),
     log:
         TRAINING / "logs" / "backtest_symbol.log",
     benchmark:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bot_cripto.backtest.report_parts import conduct, curves, forecasts, money, trades
+from bot_cripto.backtest.report_parts import (
+    conduct,
+    curves,
+    forecasts,
+    money,
+    outcomes,
+    trades,
+)
 from bot_cripto.backtest.report_parts.head import SIMULATED_SOURCE, head
 from bot_cripto.backtest.report_parts.markup import tag, text
 from bot_cripto.backtest.report_parts.style import STYLE
@@ -25,6 +32,7 @@ SECTIONS = (
     trades.trades,
     forecasts.reliability,
     forecasts.coverage,
+    outcomes.outcomes,
     forecasts.folds,
     forecasts.importance,
     money.costs,
@@ -72,7 +80,10 @@ def html(result: Mapping[str, Any], lang: str = "en") -> str:
     title = say("title", symbol=symbol)
     if result.get("source_name") == SIMULATED_SOURCE:
         title = f"{say('simulated')} · {title}"
-    sections = tag("div", *(make(result, say) for make in SECTIONS), class_="sections")
+    made = [(make.__name__, make(result, say)) for make in SECTIONS]
+    links = [text("a", say(name), href=f"#{name}") for name, markup in made if markup]
+    contents = tag("nav", *links, class_="contents", aria_label=say("contents"))
+    sections = tag("div", *(markup for _, markup in made), class_="sections")
     opening = (
         '<meta charset="utf-8"/>'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"/>'
@@ -83,7 +94,7 @@ def html(result: Mapping[str, Any], lang: str = "en") -> str:
     page = tag(
         "html",
         tag("head", opening, text("title", title), tag("style", STYLE)),
-        tag("body", tag("main", head(result, say), sections)),
+        tag("body", tag("main", head(result, say), contents, sections)),
         lang=lang,
     )
     return f"<!DOCTYPE html>\n{page}\n"

@@ -31,6 +31,11 @@ def example(points: int = 1500, hours: int = 11_000, shown: int = 240) -> dict[s
         }
         for i in range(10)
     ]
+    for fold in folds:
+        fold["intervals"] = {
+            "auc": [fold["auc"] - 0.021, fold["auc"] + 0.022],
+            "coverage80": [fold["coverage80"] - 0.03, fold["coverage80"] + 0.027],
+        }
     names = ["ret_1", "ret_5", "rsi14", "adx14", "atr14_pct", "ema_gap_50", "volume_z_96"]
     names += ["bb_width", "hour_sin"]
     means = np.sort(random.gamma(1.2, 0.05, len(names)))[::-1]
@@ -49,6 +54,7 @@ def example(points: int = 1500, hours: int = 11_000, shown: int = 240) -> dict[s
         "brier": 0.24811,
         "ece": 0.0127,
         "log_loss": 0.6893,
+        "brier_parts": {"reliability": 0.00031, "resolution": 0.00222, "uncertainty": 0.25},
         "coverage80": 0.793,
         "net_return": final / 10_000 - 1,
         "gross_return": 0.1411,
@@ -68,6 +74,7 @@ def example(points: int = 1500, hours: int = 11_000, shown: int = 240) -> dict[s
         "psr": 0.881,
         "dsr": 0.412,
         "trials": 24,
+        "pbo": {"probability": 0.31, "configurations": 12, "splits": 70},
         "min_track_record_days": 840.0,
         "track_record_days": 458.0,
         "break_even_cost_bps": 15.1,
@@ -101,6 +108,7 @@ def example(points: int = 1500, hours: int = 11_000, shown: int = 240) -> dict[s
             "equity": equity.tolist(),
             "buy_and_hold": held.tolist(),
         },
+        "interval_sample": _sample(times[:: max(points // 300, 1)]),
         "trade_list": trades,
         "candles": candles,
         "importance": [
@@ -114,9 +122,9 @@ def example(points: int = 1500, hours: int = 11_000, shown: int = 240) -> dict[s
             {"name": "HIGH_VOL", "share": 0.08, "trades": 4, "net": -0.004},
         ],
         "alarms": [
-            {"name": "null control", "passed": True, "text": "AUC 0.502 on permuted returns."},
+            {"name": "null_control", "passed": True, "text": "AUC 0.502 on permuted returns."},
             {"name": "truncation", "passed": True, "text": "60 of 60 features are the same."},
-            {"name": "label shift", "passed": True, "text": "AUC falls to 0.503 as it must."},
+            {"name": "label_shift", "passed": True, "text": "AUC falls to 0.503 as it must."},
             {"name": "ceiling", "passed": True, "text": "AUC 0.532 is below 0.600."},
         ],
         "settings": {
@@ -130,6 +138,8 @@ def example(points: int = 1500, hours: int = 11_000, shown: int = 240) -> dict[s
         },
         "decisions": {"LONG": 139, "SHORT": 48, "NO_TRADE": 10_813},
         "failing_gates": {"probability": 9_120, "expected_return": 8_400, "risk": 611},
+        "suspect": False,
+        "shown": {"skill": True, "survives_costs": False, "sure": False},
         "verdict": "There is a little skill, and costs take most of it.",
         "verdicts": {
             "skill": {
@@ -155,6 +165,20 @@ def _walk(random: np.random.Generator, points: int, step: float, growth: float) 
     return 10_000 * np.exp(noise - place * noise[-1] + place * np.log(growth))
 
 
+def _sample(times: list[int]) -> dict[str, Any]:
+    """Return intervals that widen and narrow, with returns of which about 80 % lie within."""
+    random = np.random.default_rng(11)
+    spread = 0.004 * np.exp(0.6 * np.sin(np.linspace(0, 19, len(times))))
+    middle = random.normal(0, 0.0004, len(times))
+    return {
+        "t": [iso(t) for t in times],
+        "p10": (middle - 1.28 * spread).tolist(),
+        "p50": middle.tolist(),
+        "p90": (middle + 1.28 * spread).tolist(),
+        "realised": (spread * random.standard_t(5, len(times))).tolist(),
+    }
+
+
 def _candles_and_trades(
     random: np.random.Generator, end: int, count: int
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -164,6 +188,7 @@ def _candles_and_trades(
     low = np.minimum(start, close) * (1 - random.gamma(1, 0.002, count))
     times = [end - (count - i) * HOUR for i in range(count)]
     candles = {
+        "minutes": 60,
         "t": [iso(t) for t in times],
         "open": start.tolist(),
         "high": high.tolist(),

@@ -32,7 +32,10 @@ def test_the_conda_environment_is_the_lock_file():
 
 
 def test_the_lock_for_developers_holds_the_lock_for_running():
-    assert pins("requirements.lock") <= pins("requirements-dev.lock")
+    held = pins("requirements-dev.lock")
+    # without its marker a pin holds on every machine
+    missing = [p for p in pins("requirements.lock") if not {p, p.split(" ;")[0]} & held]
+    assert not missing
 
 
 @pytest.mark.parametrize("name", LOCKS)

@@ -66,7 +66,8 @@ def test_the_page_is_well_formed_and_of_moderate_size(lang):
 def test_the_page_asks_nobody_for_anything():
     assert not re.search(r"(?i)https?:|//[a-z]|@import|@font-face|url\(|<script|<iframe", PAGE)
     root = parsed(PAGE)
-    assert {e.get("href") for e in root.iter() if e.get("href")} <= {"data:,", "#alarms"}
+    places = {f"#{e.get('id')}" for e in root.iter() if e.get("id")}
+    assert {e.get("href") for e in root.iter() if e.get("href")} <= {"data:,"} | places
     assert not [e for e in root.iter() if e.get("src")]
     policy = next(e for e in root.iter("meta") if e.get("http-equiv"))
     assert (policy.get("content") or "").startswith("default-src 'none'")
@@ -79,8 +80,8 @@ def test_every_section_is_there_in_order():
 
 def test_both_drawings_of_a_plot_are_there():
     kinds = [e.get("class") or "" for e in parsed(PAGE).iter("svg")]
-    assert sum("wide" in k for k in kinds) == sum("narrow" in k for k in kinds) == 3
-    assert len(kinds) == 12
+    assert sum("wide" in k for k in kinds) == sum("narrow" in k for k in kinds) == 4
+    assert len(kinds) == 14
     for name in ("viewport", "color-scheme"):
         assert f'name="{name}"' in PAGE
     assert "prefers-color-scheme:dark" in PAGE
@@ -129,9 +130,10 @@ def test_trades_are_marked_by_side_and_result():
         if e.get("aria-labelledby") == "trades-plot-wide-t trades-plot-wide-d"
     )
     kinds = [(e.get("class") or "").split() for e in wide]
-    times = RESULT["candles"]["t"][-200:]
+    last = RESULT["candles"]["t"].index(RESULT["trade_list"][-1]["exit_time"])
+    times = RESULT["candles"]["t"][: last + 7][-240:]
     shown = [t for t in RESULT["trade_list"] if t["entry_time"] >= times[0]]
-    assert shown and len(shown) < len(RESULT["trade_list"])
+    assert shown
     assert {t["side"] for t in shown} == {"LONG", "SHORT"}
     assert sum("entry" in k for k in kinds) == len(shown)
     gains = sum(t["net"] >= 0 for t in shown)
@@ -146,6 +148,71 @@ def test_a_failed_alarm_stands_on_top():
     main = next(parsed(page).iter("main"))
     assert "".join(main.itertext()).startswith("LEAK ALARM")
     assert "look-ahead" in "".join(main[0].itertext())
+
+
+def test_how_many_alarms_passed_stands_on_top_also_where_none_was_run():
+    failed = [RESULT["alarms"][0] | {"passed": False}, *RESULT["alarms"][1:]]
+    for alarms, said in (
+        (RESULT["alarms"], "4 of 4 leak alarms passed"),
+        (failed, "3 of 4 leak alarms passed"),
+        ([*failed[1:], failed[0] | {"passed": None}], "3 of 4 leak alarms passed, 1 not measured"),
+        ([], "No leak alarm was run"),
+    ):
+        main = next(parsed(html(RESULT | {"alarms": alarms})).iter("main"))
+        lines = [e for e in main if (e.get("class") or "").startswith("checks")]
+        assert [said in "".join(line.itertext()) for line in lines] == [True]
+
+
+def test_a_suspect_result_is_called_so_even_without_the_alarm_that_says_why():
+    page = html(RESULT | {"suspect": True})
+    main = next(parsed(page).iter("main"))
+    assert "".join(main.itertext()).startswith("LEAK ALARM")
+
+
+def test_each_verdict_says_whether_it_is_shown():
+    chips = [e.text for e in parsed(PAGE).iter("span") if e.get("class") == "chip"]
+    assert chips == ["shown", "not shown", "not shown"]
+    assert 'class="chip"' not in html(RESULT | {"shown": None})
+
+
+def test_overfitting_and_the_parts_of_the_brier_score_are_shown_where_they_were_measured():
+    text = words(PAGE)
+    for part in ("Probability of overfitting", "31.0\u00a0%", "12 configurations", "70 splits"):
+        assert part in text
+    for part in ("its miscalibration", "0.00031", "its resolution", "0.00222"):
+        assert part in text
+    without = words(html(RESULT | {"pbo": None, "brier_parts": None}))
+    assert "overfitting" not in without and "its resolution" not in without
+
+
+def test_the_share_of_returns_within_their_intervals_is_that_of_the_sample():
+    sample = {
+        "t": [f"2025-01-0{i}T00:00:00Z" for i in range(1, 6)],
+        "p10": [-0.01] * 5,
+        "p50": [0.0] * 5,
+        "p90": [0.01] * 5,
+        "realised": [0.0, 0.01, -0.02, 0.005, -0.01],
+    }
+    page = html(RESULT | {"interval_sample": sample})
+    assert "Came within: 80\u00a0% of 5" in words(page)
+    wide = next(e for e in parsed(page).iter("svg") if "outcomes-plot-wide" in str(e.attrib))
+    drawn = {e.get("class"): e.get("d") or "" for e in wide.iter("path")}
+    assert (drawn["span"].count("M"), drawn["came"].count("M"), drawn["came out"].count("M")) == (
+        *(5, 4, 1),
+    )
+
+
+def test_a_backtest_without_trades_says_so():
+    page = html(RESULT | {"trades": 0, "trade_list": []})
+    section = next(e for e in parsed(page).iter("section") if e.get("id") == "trades")
+    assert "No trade was made" in "".join(section.itertext())
+
+
+def test_candles_are_drawn_up_to_the_last_trade():
+    early = RESULT["trade_list"][0]
+    page = html(RESULT | {"trade_list": [early]})
+    narrow = [e for e in parsed(page).iter("svg") if "trades-plot-narrow" in str(e.attrib)]
+    assert sum("entry" in (e.get("class") or "") for e in narrow[0]) == 1
 
 
 def put(value, at: str, word: str):

@@ -9,6 +9,9 @@ from bot_cripto.backtest.report_parts.markup import esc, table, tag, text
 from bot_cripto.backtest.report_parts.panels import panel
 from bot_cripto.backtest.report_parts.values import Speech, finite, part, rows
 
+ALARMS = ("alarm_ceiling", "alarm_truncation", "alarm_null_control", "alarm_label_shift")
+"""The alarms that the page has words for."""
+
 
 def decisions(result: Mapping[str, Any], say: Speech) -> str:
     """Return how often each decision was made and what stood against a trade."""
@@ -43,10 +46,11 @@ def alarms(result: Mapping[str, Any], say: Speech) -> str:
                 text("span", sign, class_="sign", aria_hidden="true"),
                 tag(
                     "div",
-                    text("b", say.given(row.get("name"))),
+                    text("b", alarm_name(row, say)),
                     " ",
                     text("span", say(state), class_="state"),
-                    text("p", found) if isinstance(found, str) else "",
+                    _explained(row, say),
+                    text("p", found, lang="en") if isinstance(found, str) else "",
                 ),
                 class_=state,
             )
@@ -54,6 +58,17 @@ def alarms(result: Mapping[str, Any], say: Speech) -> str:
     if not items:
         return ""
     return panel("alarms", say("alarms"), tag("ul", *items), note=say("alarms_note"))
+
+
+def alarm_name(row: Mapping[str, Any], say: Speech) -> str:
+    """Return what an alarm is called in the language of the page."""
+    key = f"alarm_{row.get('name')}"
+    return say(key) if key in ALARMS else say.given(row.get("name"))
+
+
+def _explained(row: Mapping[str, Any], say: Speech) -> str:
+    key = f"alarm_{row.get('name')}"
+    return text("p", say(f"{key}_help"), class_="help") if key in ALARMS else ""
 
 
 def settings(result: Mapping[str, Any], say: Speech) -> str:

@@ -11,7 +11,14 @@ from bot_cripto.backtest.report_parts.markup import esc, table, tag, text
 from bot_cripto.backtest.report_parts.panels import NARROW, both, legend, panel
 from bot_cripto.backtest.report_parts.svg import Plot, around, decimals, thin, ticks
 from bot_cripto.backtest.report_parts.time_axis import time_marks
-from bot_cripto.backtest.report_parts.values import Speech, finite, part, series
+from bot_cripto.backtest.report_parts.values import (
+    Speech,
+    finite,
+    part,
+    rows,
+    series,
+    time_ms,
+)
 
 TINT = 34
 """How strong the colour of the largest month is, in per cent; words on it stay readable."""
@@ -26,6 +33,7 @@ def equity(result: Mapping[str, Any], say: Speech) -> str:
         return ""
     start = finite(result.get("initial_equity")) or own[0]
     bounds = around([*own, *held, start])
+    entered = _entries(result)
 
     def draw(width: float, height: float) -> Plot:
         plot = Plot(width, height, (times[0], times[-1]), bounds)
@@ -36,6 +44,8 @@ def equity(result: Mapping[str, Any], say: Speech) -> str:
         plot.across(start, "base")
         plot.line(*thin(held_times, held, int(width / 2)), "two")
         plot.line(*thin(times, own, int(width / 2)), "one")
+        for side, moments in entered.items():
+            plot.rug([at for at in moments if times[0] <= at <= times[-1]], f"rug {side}")
         return plot
 
     gained = _first(result.get("net_return"), own[-1] / start - 1 if start else None)
@@ -44,6 +54,8 @@ def equity(result: Mapping[str, Any], say: Speech) -> str:
         gain = held[-1] / held[0] - 1 if held[0] else None
         gain = _first(_held(result).get("net_return"), gain)
         entries.append(("two", say("held_line", change=say.change(gain))))
+    if any(entered.values()):
+        entries.append(("rug", say("rug_line")))
     description = "; ".join(words for _, words in entries)
     plots = both(draw, (300, 260), "equity-plot", say("equity"), description)
     return panel(
@@ -139,6 +151,16 @@ def months(result: Mapping[str, Any], say: Speech) -> str:
 
 def _held(result: Mapping[str, Any]) -> Mapping[str, Any]:
     return part(part(result, "benchmarks"), "buy_and_hold")
+
+
+def _entries(result: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Return when trades were entered, by whether they came to a loss."""
+    found: dict[str, list[int]] = {"gain": [], "loss": []}
+    for trade in rows(result, "trade_list"):
+        at, net = time_ms(trade.get("entry_time")), finite(trade.get("net"))
+        if at is not None:
+            found["loss" if net is not None and net < 0 else "gain"].append(at)
+    return found
 
 
 def _first(measured: object, drawn: float | None) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 from bot_cripto.backtest.report_parts.markup import esc, table, tag, text
 from bot_cripto.backtest.report_parts.panels import HALF, legend, panel
 from bot_cripto.backtest.report_parts.svg import LETTER, Plot, around, decimals, ticks
-from bot_cripto.backtest.report_parts.values import Speech, finite, interval, rows
+from bot_cripto.backtest.report_parts.values import Speech, finite, interval, part, rows
 
 COVERAGE = 0.8
 """What the interval from the 10% to the 90% quantile promises to hold."""
@@ -100,12 +100,17 @@ def reliability(result: Mapping[str, Any], say: Speech) -> str:
 def coverage(result: Mapping[str, Any], say: Speech) -> str:
     """Return how much of what came lay within the forecast intervals, fold by fold."""
     whole = finite(result.get("coverage80"))
-    found = [finite(row.get("coverage80")) for row in rows(result, "by_fold")]
-    plot = _by_fold(found, COVERAGE, say, lambda v, n: say.percent(v, max(n - 2, 0)), bars=False)
+    known = rows(result, "by_fold")
+    plot = _by_fold(
+        known, "coverage80", COVERAGE, say, lambda v, n: say.percent(v, max(n - 2, 0)), bars=False
+    )
     if whole is None and plot is None:
         return ""
     sentence = say("coverage_all", share=say.percent(whole))
     drawn = "" if plot is None else plot.svg("coverage-plot", say("coverage"), plot.told())
+    ends = interval(part(result, "intervals").get("coverage80"))
+    if whole is not None and ends is not None:
+        sentence += f" ({say.percent(ends[0])} – {say.percent(ends[1])})"
     key = legend([("one-dot", say("fold")), ("base", say("promised"))]) if drawn else ""
     return panel(
         "coverage",
@@ -128,7 +133,9 @@ def folds(result: Mapping[str, Any], say: Speech) -> str:
         ("net_return", 0.0, lambda v, n: say.percent(v, max(n - 2, 0)), True),
     )
     for key, level, write, bars in wanted:
-        plot = _by_fold([finite(row.get(key)) for row in known], level, say, write, bars=bars)
+        if bars and not any(finite(row.get(key)) for row in known):
+            continue  # without a trade every fold comes to nothing
+        plot = _by_fold(known, key, level, say, write, bars=bars)
         if plot is not None:
             title = say(f"fold_{key}")
             figure = plot.svg(f"fold-{key.replace('_', '-')}", title, plot.told())
@@ -136,19 +143,21 @@ def folds(result: Mapping[str, Any], say: Speech) -> str:
     body = []
     for number, row in enumerate(known, 1):
         net = finite(row.get("net_return"))
-        side = "" if net is None else "gain" if net >= 0 else "loss"
+        side = "gain" if net and net > 0 else "loss" if net else ""
+        ends = interval(part(row, "intervals").get("auc"))
+        spread = f"{say.number(ends[0], 3)} – {say.number(ends[1], 3)}" if ends else None
         body.append(
             [
                 esc(number),
                 say.lines(say.day(row.get("first_candle")), say.day(row.get("last_candle"))),
-                esc(say.number(row.get("auc"), 3)),
+                esc(say.number(row.get("auc"), 3)) + (text("small", spread) if spread else ""),
                 esc(say.number(row.get("brier"), 4)),
                 text("span", say.change(net), class_=side),
                 esc(say.number(row.get("trades"), 0)),
             ]
         )
-    names = ("fold", "period", "auc", "brier_short", "net", "trades_count")
-    listed = table(say("folds"), [say(name) for name in names], body, words=(0, 1))
+    names = ("fold_number", "period", "auc", "brier_short", "net", "trades_count")
+    listed = table(say("folds"), [say(name) for name in names], body, words=(0, 1), class_="tight")
     return panel(
         "folds",
         say("folds"),
@@ -192,30 +201,35 @@ def importance(result: Mapping[str, Any], say: Speech) -> str:
 
 
 def _by_fold(
-    values: Sequence[float | None],
+    folds: Sequence[Mapping[str, Any]],
+    key: str,
     level: float,
     say: Speech,
     write: Callable[[float, int], str],
     *,
     bars: bool,
 ) -> Plot | None:
-    """Draw one value for each fold against a level."""
-    known = [(place, value) for place, value in enumerate(values, 1) if value is not None]
+    """Draw one value for each fold, with its interval where one is known, against a level."""
+    known = []
+    for place, row in enumerate(folds, 1):
+        value = finite(row.get(key))
+        if value is not None:
+            known.append((place, value, interval(part(row, "intervals").get(key))))
     if not known:
         return None
-    bounds = around([level, *(value for _, value in known)], 0.12)
-    plot = Plot(HALF, 190, (0.4, len(values) + 0.6), bounds)
+    bounds = around([level, *(end for _, v, ends in known for end in (v, *(ends or ())))], 0.12)
+    plot = Plot(HALF, 190, (0.4, len(folds) + 0.6), bounds)
     marks = ticks(*bounds, 4)
     places = decimals(marks)
     plot.grid([(mark, write(mark, places)) for mark in marks])
-    plot.below([(place, str(place)) for place, _ in known])
-    for place, value in known:
+    plot.below([(place, str(place)) for place, *_ in known])
+    for place, value, ends in known:
         tip = f"{say('fold')} {place}: {write(value, places + 1)}"
         if bars:
             side = "gain" if value >= level else "loss"
             plot.bar((place - 0.32, place + 0.32), (level, value), side, tip)
         else:
-            plot.error_bar((place, place), (level, value), "stem")
+            plot.error_bar((place, place), ends or (level, value), "whisker" if ends else "stem")
             plot.dot(place, value, "one", tip)
     plot.across(level, "base")
     return plot

@@ -14,8 +14,9 @@ METRICS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
         "group_forecasts",
         (
-            *(("auc", "3"), ("brier", "4"), ("log_loss", "4"), ("ece", "4")),
-            ("coverage80", "percent"),
+            *(("auc", "3"), ("brier", "4"), ("brier_reliability", "5")),
+            *(("brier_resolution", "5"), ("brier_uncertainty", "5")),
+            *(("log_loss", "4"), ("ece", "4"), ("coverage80", "percent")),
         ),
     ),
     (
@@ -39,11 +40,14 @@ METRICS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
         "group_certainty",
         (
-            *(("psr", "percent"), ("dsr", "percent"), ("trials", "0")),
+            *(("psr", "percent"), ("dsr", "percent"), ("trials", "0"), ("pbo", "percent")),
             *(("track_record_days", "0"), ("min_track_record_days", "0")),
         ),
     ),
 )
+
+OPTIONAL = ("brier_reliability", "brier_resolution", "brier_uncertainty", "pbo")
+"""Metrics that lie deeper in the result; left out where they are absent."""
 
 
 def written(value: object, kind: str, say: Speech) -> str:
@@ -68,16 +72,25 @@ def between(ends: tuple[float, float], kind: str, say: Speech) -> str:
 def metrics(result: Mapping[str, Any], say: Speech) -> str:
     """Return every metric with its interval, in groups; one without a value says so."""
     ends_of = part(result, "intervals")
+    parts, overfit = part(result, "brier_parts"), part(result, "pbo")
+    deeper = {f"brier_{name}": value for name, value in parts.items()}
+    known = {**result, **deeper, "pbo": overfit.get("probability")}
+    filled = {
+        "configurations": say.number(overfit.get("configurations"), 0),
+        "splits": say.number(overfit.get("splits"), 0),
+    }
     groups = []
     for group, names in METRICS:
         body = []
         for name, kind in names:
             ends = interval(ends_of.get(name))
-            known = finite(result.get(name)) is not None
-            value = text("span", written(result.get(name), kind, say), class_="" if known else "no")
-            if ends is not None:
+            there = finite(known.get(name)) is not None
+            if not there and name in OPTIONAL:
+                continue
+            value = text("span", written(known.get(name), kind, say), class_="" if there else "no")
+            if there and ends is not None:
                 value += text("small", between(ends, kind, say))
-            label = esc(say(name)) + text("small", say(f"{name}_help"))
+            label = esc(say(name)) + text("small", say(f"{name}_help", **filled))
             body.append([label, value])
         headers = [say("metric"), say("value")]
         listed = table(say(group), headers, body, class_="metrics")
@@ -117,9 +130,9 @@ def alternatives(result: Mapping[str, Any], say: Speech) -> str:
             for key, kind in (("sharpe", "2"), ("max_drawdown", "fall"))
         ]
         body.append([esc(say(name)), net, *others])
-    names = ("against", "net_range", "sharpe_short", "drawdown")
+    names = ("against", "net_range", "sharpe_short", "drawdown_short")
     headers = [say(name) for name in names]
-    listed = table(say("alternatives"), headers, body, class_="metrics")
+    listed = table(say("alternatives"), headers, body, class_="metrics tight")
     p_value = finite(chance.get("p_value"))
     sentence = "" if p_value is None else say("p_value", p=say.number(p_value, 3))
     return panel(
@@ -189,7 +202,7 @@ def regimes(result: Mapping[str, Any], say: Speech) -> str:
         wide = 0 if share is None else round(100 * min(max(share, 0.0), 1.0))
         bar = tag("span", esc(say.percent(share)), class_="share", style=f"--s:{wide}%")
         net = finite(row.get("net"))
-        side = "" if net is None else "gain" if net >= 0 else "loss"
+        side = "gain" if net and net > 0 else "loss" if net else ""
         body.append(
             [
                 esc(say.given(row.get("name"))),
@@ -201,7 +214,7 @@ def regimes(result: Mapping[str, Any], say: Speech) -> str:
     if not body:
         return ""
     names = ("regime", "share", "trades_count", "net")
-    listed = table(say("regimes"), [say(name) for name in names], body)
+    listed = table(say("regimes"), [say(name) for name in names], body, class_="tight")
     return panel("regimes", say("regimes"), listed, note=say("regimes_note"))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from bot_cripto.backtest.report_parts.markup import tag, text
 from bot_cripto.backtest.report_parts.svg import Plot
 
-WIDE, NARROW, HALF = 900.0, 360.0, 360.0
+WIDE, NARROW, HALF = 800.0, 360.0, 360.0
 """Widths that plots are drawn for; letters keep a readable size on a phone and on a desk."""
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from bot_cripto.backtest.report_parts.markup import esc, tag, text
 
-LETTER = 6.9
-"""Width that a letter of the labels takes, in units of the drawing (font size 12)."""
+LETTER = 7.6
+"""Width that a letter of the labels takes at most, in units of the drawing (font size 12)."""
 
 Range = tuple[float, float]
 
@@ -181,6 +181,23 @@ class Plot:
         at, on, side = self.x(x), self.y(y), 9 if up else -9
         d = f"M{_n(at)} {_n(on)}L{_n(at - 5.5)} {_n(on + side)}H{_n(at + 5.5)}Z"
         self.parts.append(tag("path", self._tip(tip), d=d, class_=class_))
+
+    def spans(self, places: Sequence[tuple[float, float, float]], class_: str) -> None:
+        """Draw many upright lines as one path: where, from, to."""
+        self._path(
+            "".join(f"M{_n(self.x(x))} {_n(self.y(a))}V{_n(self.y(b))}" for x, a, b in places),
+            class_,
+        )
+
+    def points(self, places: Sequence[tuple[float, float]], class_: str) -> None:
+        """Draw many dots as one path; their size is the width of its stroke, with round caps."""
+        self._path("".join(f"M{_n(self.x(x))} {_n(self.y(y))}h0" for x, y in places), class_)
+
+    def rug(self, xs: Sequence[float], class_: str) -> None:
+        """Draw short lines on the lower edge, at most one for each unit of the drawing."""
+        foot = self.height - self.bottom
+        columns = sorted({round(self.x(x)) for x in xs})
+        self._path("".join(f"M{at} {_n(foot)}v-8" for at in columns), class_)
 
     def candles(
         self, times: Sequence[float], prices: Sequence[Sequence[float]], width: float

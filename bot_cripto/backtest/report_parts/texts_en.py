@@ -122,8 +122,9 @@ WORDS = {
     "regime": "Regime",
     "share": "Share",
     "trades_count": "Trades",
-    "trades_note": "The last candles with the trades entered on them.",
-    "trades_described": "The last {candles} candles; {trades} trades in all are listed.",
+    "trades_note": "The candles up to the last trade, with the trades entered on them.",
+    "trades_minutes": "Each candle is {minutes} minutes.",
+    "trades_described": "At most {candles} candles; {trades} trades in all are listed.",
     "candle": "Candle: hollow rises, filled falls",
     "entry_long": "Entry long",
     "entry_short": "Entry short",
@@ -149,7 +150,7 @@ WORDS = {
     "forecast_axis": "Forecast probability",
     "bin_tip": "Forecast {forecast}, observed {observed}",
     "as_table": "As a table",
-    "coverage": "Forecast intervals against what came",
+    "coverage": "Coverage of the intervals",
     "coverage_note": (
         "Share of returns within the forecast 80 % interval. Below the line, forecasts are "
         "too sure; above, too wide."
@@ -159,6 +160,7 @@ WORDS = {
     "folds": "Folds",
     "folds_note": "Each fold is forecast by models trained on its past only.",
     "fold": "Fold",
+    "fold_number": "#",
     "fold_auc": "AUC by fold",
     "fold_net_return": "Net return by fold",
     "period": "Period",
@@ -180,4 +182,40 @@ WORDS = {
     "settings": "Settings",
     "settings_note": "What the backtest ran under.",
     "setting": "Setting",
+    "contents": "On this page",
+    "is_shown": "shown",
+    "not_shown": "not shown",
+    "alarms_none": "No leak alarm was run: nothing here was checked for a look into the future.",
+    "alarms_line": "{passed} of {all} leak alarms passed",
+    "alarms_unmeasured": "{count} not measured",
+    "rug_line": "Entries of trades, along the lower edge",
+    "no_trades": "No trade was made. Under Decisions stands what stood against it.",
+    "drawdown_short": "Worst fall",
+    "brier_reliability": "– its miscalibration",
+    "brier_reliability_help": "lower is better; 0 is calibrated",
+    "brier_resolution": "– its resolution",
+    "brier_resolution_help": "higher is better; how far forecasts tell cases apart",
+    "brier_uncertainty": "– its uncertainty",
+    "brier_uncertainty_help": "of the outcomes; no model changes it",
+    "pbo": "Probability of overfitting",
+    "pbo_help": (
+        "of {configurations} configurations, the best in one half is below the median in the "
+        "other; {splits} splits"
+    ),
+    "outcomes": "Forecast intervals against what came",
+    "outcomes_note": (
+        "A sample of forecasts over the whole test: each bar is the interval that was to "
+        "hold 80 % of returns, each dot the return that came."
+    ),
+    "outcomes_span": "Forecast interval, 10 % to 90 %",
+    "outcomes_within": "Came within: {share} of {all}",
+    "outcomes_outside": "Came outside",
+    "alarm_ceiling": "Ceiling",
+    "alarm_ceiling_help": "Is the AUC better than an honest model can be?",
+    "alarm_truncation": "Truncation",
+    "alarm_truncation_help": "Do features change when later candles are cut off?",
+    "alarm_null_control": "Null control",
+    "alarm_null_control_help": "Is skill found where there is none, on shuffled candles?",
+    "alarm_label_shift": "Label shift",
+    "alarm_label_shift_help": "Do forecasts know outcomes far after theirs?",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -19,7 +20,9 @@ from bot_cripto.backtest.report_parts.values import (
     time_ms,
 )
 
-CANDLES, CANDLES_NARROW, TABLE_ROWS = 200, 80, 30
+CANDLES, CANDLES_NARROW, TABLE_ROWS = 240, 80, 30
+AFTER = 6
+"""Candles that are shown after the last trade."""
 
 
 def trades(result: Mapping[str, Any], say: Speech) -> str:
@@ -29,20 +32,30 @@ def trades(result: Mapping[str, Any], say: Speech) -> str:
     if plots:
         keys = ("candle", "entry_long", "entry_short", "exit_gain", "exit_loss")
         plots = legend([(key.replace("_", "-"), say(key)) for key in keys]) + plots
+    none = result.get("trades") == 0 and not known
     return panel(
         "trades",
         say("trades"),
+        text("p", say("no_trades"), class_="figure") if none else "",
         plots,
         _listed(known, say),
-        note=say("trades_note") if plots else None,
+        note=_note(result, say) if plots else None,
         full=True,
     )
+
+
+def _note(result: Mapping[str, Any], say: Speech) -> str:
+    minutes = finite(part(result, "candles").get("minutes"))
+    wide = "" if minutes is None else f" {say('trades_minutes', minutes=say.number(minutes, 0))}"
+    return say("trades_note") + wide
 
 
 def _plots(result: Mapping[str, Any], known: list[Mapping[str, Any]], say: Speech) -> str:
     times, prices = series(part(result, "candles"), "open", "high", "low", "close")
     if len(times) < 2:
         return ""
+    end = _end(times, known)
+    times, prices = times[:end], [column[:end] for column in prices]
 
     def draw(width: float, height: float) -> Plot:
         count = CANDLES if width > NARROW else CANDLES_NARROW
@@ -62,6 +75,15 @@ def _plots(result: Mapping[str, Any], known: list[Mapping[str, Any]], say: Speec
 
     description = say("trades_described", candles=min(len(times), CANDLES), trades=len(known))
     return both(draw, (340, 300), "trades-plot", say("trades"), description)
+
+
+def _end(times: list[int], known: list[Mapping[str, Any]]) -> int:
+    """Return where to stop drawing candles: a little after the last trade was left."""
+    moments = (time_ms(trade.get(key)) for trade in known for key in ("entry_time", "exit_time"))
+    within = [at for at in moments if at is not None and times[0] <= at <= times[-1]]
+    if not within:
+        return len(times)
+    return max(bisect_right(times, max(within)) + AFTER, CANDLES_NARROW)
 
 
 def _mark(plot: Plot, trade: Mapping[str, Any], shown: tuple[float, float], say: Speech) -> None:
