@@ -11,8 +11,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from bot_cripto.backtest.track import Track, make_track
+from bot_cripto.config import effective, load_settings
+from bot_cripto.layout import Layout
+from bot_cripto.market.gaps import to_grid
+from bot_cripto.market.store import CandleStore
+from bot_cripto.models.champion import read_champion
+from bot_cripto.models.forecast import Subject, load_champion
+from bot_cripto.reach import REACH
+
 ROOT = Path(__file__).resolve().parents[2]
 NOW = "2024-06-03T12:00:30Z"
+STEP = 300_000
 
 # enough candles for every kind of model, few enough to train in seconds
 SMALL = ("history_days=20", "training={rounds: 15, min_rows: 3000}", "simulated={edge: 0.5}")
@@ -147,3 +157,20 @@ class Lab:
         folder = self.state / "logs"
         name = "signal.json" if symbol is None else f"signals/{symbol}.json"
         return json.loads((folder / name).read_text())
+
+
+def layout_of(lab: Lab) -> tuple[Layout, dict]:
+    """Return where the files of a laboratory lie, and the settings of its config.yaml."""
+    settings = effective(load_settings(lab.checkout / "config" / "config.yaml", {}), lab.state)
+    settings["state_dir"] = str(lab.state)
+    return Layout.of(settings).below(lab.state), settings
+
+
+def track_of(layout: Layout, settings: dict, since_ms: int, until_ms: int) -> Track:
+    """Return what a walk sees of the first symbol: its stored candles, its models in use."""
+    symbol, before = settings["symbols"][0], since_ms - (REACH + 8) * STEP
+    stored = CandleStore(layout.store, settings["market"], "5m").read(symbol, before, until_ms)
+    candles = to_grid(stored, "5m", before, until_ms, settings["fill_candles"])
+    champion = read_champion(layout.models, symbol)
+    loaded = load_champion(layout.models, champion, Subject.of(settings, symbol))
+    return make_track(symbol, candles, settings, loaded, since_ms)

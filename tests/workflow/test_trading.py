@@ -10,30 +10,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from laboratory import NOW, Lab, later
+from laboratory import NOW, STEP, Lab, later, layout_of, track_of
 
-from bot_cripto.backtest.track import make_track
 from bot_cripto.backtest.walk import Walk
-from bot_cripto.config import effective, load_settings
 from bot_cripto.execution.book import Book
 from bot_cripto.layout import Layout
 from bot_cripto.ledger.journal import Journal
 from bot_cripto.ledger.store import Ledger
-from bot_cripto.market.gaps import to_grid
-from bot_cripto.market.store import CandleStore
-from bot_cripto.models.champion import read_champion
-from bot_cripto.models.forecast import Subject, load_champion
-from bot_cripto.reach import REACH
 from bot_cripto.timeframes import parse_iso
 
-STEP = 300_000
 CANDLES = 8
-
-
-def layout_of(lab: Lab) -> tuple[Layout, dict]:
-    settings = effective(load_settings(lab.checkout / "config" / "config.yaml", {}), lab.state)
-    settings["state_dir"] = str(lab.state)
-    return Layout.of(settings).below(lab.state), settings
 
 
 def test_signals_become_positions_and_equal_a_walk_over_the_same_candles(trading_lab):
@@ -48,14 +34,9 @@ def test_signals_become_positions_and_equal_a_walk_over_the_same_candles(trading
     assert len(fills) >= 2 and any(fill.side == "sell" for fill in fills), "nothing was closed"
 
     since = parse_iso(NOW) // STEP * STEP
-    before, until = since - (REACH + 8) * STEP, since + CANDLES * STEP
-    store = CandleStore(layout.store, settings["market"], "5m")
-    candles = to_grid(store.read("BTC/USDT", before, until), "5m", before, until, 12)
-    champion = read_champion(layout.models, "BTC/USDT")
-    loaded = load_champion(layout.models, champion, Subject.of(settings, "BTC/USDT"))
     walked: dict[int, dict] = {}
     with Book.in_memory(settings) as book:
-        track = make_track("BTC/USDT", candles, settings, loaded, since)
+        track = track_of(layout, settings, since, since + CANDLES * STEP)
         Walk([track], book, settings, since).run(
             lambda close, rulings, documents: walked.update({close: documents["BTC/USDT"]})
         )
