@@ -8,17 +8,20 @@
 #   models/KIND/SYMBOL/VERSION/               immutable model versions
 #   models/champion/SYMBOL.json               which versions are in use
 #   logs/signal.json, logs/signals/           the published signals
-#   logs/reports/SYMBOL/                      the backtest, out of sample, and the leak alarms
-#   logs/mlflow.db, logs/mlartifacts/         every training, for MLflow
+#   logs/reports/SYMBOL/                      the backtest, out of sample, the leak alarms, the scan
+#   logs/mlflow.db, logs/mlartifacts/         every training and every trial, for MLflow
 #
-# Targets: signal (the default), retrain, backtest, audit, fetch, features, trend_model,
-# return_model, risk_model. `snakemake -n TARGET` says what is stale and why.
+# Targets: signal (the default), retrain, backtest, audit, tune, scan, fetch, features,
+# trend_model, return_model, risk_model. `snakemake -n TARGET` says what is stale and why.
 
 
 include: "rules/common.smk"
 
 
 workdir: STATE_DIR
+
+
+report: "rules/report/workflow.rst"
 
 
 onstart:
@@ -30,6 +33,7 @@ include: "rules/features.smk"
 include: "rules/training.smk"
 include: "rules/signals.smk"
 include: "rules/evaluation.smk"
+include: "rules/scan.smk"
 
 
 rule signal:
@@ -61,3 +65,13 @@ rule backtest:
 rule audit:
     input:
         run_of("retrain", audit_files),
+
+
+rule scan:
+    input:
+        run_of("retrain", scan_files),
+
+
+rule tune:
+    input:
+        run_of("retrain", tune_files),

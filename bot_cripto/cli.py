@@ -78,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     backtest.add_argument(
         "--folds", type=_between(2, 20), default=4, help="how many folds (default 4)"
     )
+    workflow("tune", _tune, "say which thresholds would have been better; change nothing")
     workflow("audit", _audit, "ask the leak alarms about your own candles and configuration")
+    workflow("scan", _scan, "look for an edge over timeframes, horizons and costs")
     drift = command("detect-drift", _detect_drift, "look for a drop in a performance history")
     drift.add_argument("--history-file", type=Path, required=True, help="list of {ts, metric}")
     explain = command("explain", _explain, "say why the last signal is what it is")
@@ -125,6 +127,18 @@ def _backtest(given: argparse.Namespace) -> int:
     return code
 
 
+def _tune(given: argparse.Namespace) -> int:
+    from bot_cripto.workflow.runner import run_target
+
+    code = run_target("tune", dry_run=given.dry_run)
+    if code == EXIT_OK and not given.dry_run:
+        settings = own_settings()
+        for symbol in settings["symbols"]:
+            path = own_layout(settings).reports(symbol) / "tuning.json"
+            sys.stdout.write(json.loads(path.read_bytes())["text"])
+    return code
+
+
 def _audit(given: argparse.Namespace) -> int:
     from bot_cripto.workflow.runner import run_target
 
@@ -140,6 +154,22 @@ def _audit(given: argparse.Namespace) -> int:
             sys.stdout.write(f"{alarm['text']}\n")
         if found["suspect"]:
             code = EXIT_ALARM
+    return code
+
+
+def _scan(given: argparse.Namespace) -> int:
+    from bot_cripto.workflow.runner import run_target
+
+    code = run_target("scan", dry_run=given.dry_run)
+    if code != EXIT_OK or given.dry_run:
+        return code
+    from bot_cripto.backtest.scan_sentences import as_text
+
+    settings = own_settings()
+    for symbol in settings["symbols"]:
+        folder = own_layout(settings).reports(symbol)
+        found = json.loads((folder / "scan.json").read_bytes())
+        sys.stdout.write(as_text(found, settings["language"]) + f"\n\n{folder / 'scan.html'}\n")
     return code
 
 

@@ -121,7 +121,3 @@ class Layout:
     def report(self, symbol: str) -> Path:
         """The backtest of a symbol, out of sample."""
         return self.reports(symbol) / "backtest.json"
-
-    def trials(self, symbol: str) -> Path:
-        """What configurations were backtested for a symbol, with their Sharpe ratios."""
-        return self.reports(symbol) / "trials.json"

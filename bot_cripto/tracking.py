@@ -1,38 +1,32 @@
-"""MLflow records of every training: the one module that imports mlflow, inside functions only."""
+"""MLflow records of every training; mlflow is imported inside functions only."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot_cripto import clock
-from bot_cripto.errors import DataError
 from bot_cripto.models.version import METADATA, Version
-from bot_cripto.tracking_database import check, locked, move_artefacts
+from bot_cripto.tracking_client import (
+    connect,
+    create_run,
+    experiment,
+    in_one_line,
+    log_values,
+    prepare,
+    refuse_secrets,
+)
+from bot_cripto.tracking_database import locked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-    "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "GIT_PYTHON_REFRESH": "quiet",
-}
-_SECRET_NAME = re.compile(r"secret|token|password|passphrase|api_?key", re.IGNORECASE)
-_NO_ACCESS = re.compile(r"readonly|unable to open|is locked|is full")
-# Limits of MLflow's SQL store.
-_VALUE_LENGTH, _DIGEST_LENGTH, _PARAMETERS_A_BATCH = 5000, 36, 100
+# A limit of MLflow's SQL store.
+_DIGEST_LENGTH = 36
 
 
 @dataclass(frozen=True)
@@ -106,37 +100,10 @@ def training_record(
     )
 
 
-def tracking_uri(tracking_db: Path | str) -> str:
-    """Return the address under which MLflow knows the SQLite database."""
-    return f"sqlite:///{Path(tracking_db).absolute()}"
-
-
-def prepare(tracking_db: Path | str) -> None:
-    """Create the tracking database, or upgrade it to the installed MLflow's schema.
-
-    Two processes that open a fresh database at once would crash one of them, so this is done
-    under a lock of its own. The database is set to write-ahead logging, so that readers and a
-    writer do not wait for each other.
-
-    Raises
-    ------
-    DataError
-        The folder or the file cannot be written, or the file is damaged, no SQLite database or
-        that of a newer MLflow; the text names it.
-    BusyError
-        Another process has held the database's lock for `LOCK_WAIT_S` (of tracking_database).
-    """
-    path = Path(tracking_db)
-    _set_environment()
-    with _in_one_line(path), locked(path):
-        check(path)
-        _upgrade(path)
-
-
 def record_training(
     tracking_db: Path | str,
     artifact_dir: Path | str,
-    experiment: str,
+    experiment_name: str,
     run_name: str,
     records: Sequence[TrainingRecord],
 ) -> dict[str, str]:
@@ -152,7 +119,7 @@ def record_training(
         SQLite database; made by `prepare` where it is missing.
     artifact_dir : Path or str
         Local folder of the artefacts.
-    experiment, run_name : str
+    experiment_name, run_name : str
         Names of the experiment and of the parent run.
     records : sequence of TrainingRecord
 
@@ -169,16 +136,12 @@ def record_training(
         As of `prepare`; or the artefacts cannot be written.
     """
     for record in records:
-        secrets = [n for n in (*record.params, *record.tags) if _SECRET_NAME.search(n)]
-        if secrets:
-            raise ValueError(f"{', '.join(secrets)} looks like a secret: it is not recorded")
+        refuse_secrets(record.params, record.tags)
     prepare(tracking_db)
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri=tracking_uri(tracking_db))
     path = Path(tracking_db)
-    with _in_one_line(path), locked(path):
-        experiment_id = _experiment(client, path, experiment, Path(artifact_dir))
+    with in_one_line(path), locked(path):
+        client = connect(path)
+        experiment_id = experiment(client, path, experiment_name, Path(artifact_dir))
         run_ids = {}
         parent: str | None = None
         for record in records:
@@ -191,7 +154,7 @@ def record_training(
                 run_ids[record.kind] = found[0].info.run_id
                 continue
             if parent is None:
-                parent = _create(client, experiment_id, run_name, {"level": "training"})
+                parent = create_run(client, experiment_id, run_name, {"level": "training"})
             run_ids[record.kind] = _record(client, experiment_id, parent, record)
         if parent is not None:
             client.set_terminated(parent, end_time=clock.now_ms())
@@ -200,7 +163,7 @@ def record_training(
 
 def _record(client: MlflowClient, experiment_id: str, parent: str, record: TrainingRecord) -> str:
     """Log one version in batches and return its run id."""
-    from mlflow.entities import Dataset, DatasetInput, Metric, Param
+    from mlflow.entities import Dataset, DatasetInput
 
     tags = {
         "mlflow.parentRunId": parent,
@@ -210,13 +173,8 @@ def _record(client: MlflowClient, experiment_id: str, parent: str, record: Train
         "model_sha256": record.sha256,
         **record.tags,
     }
-    run_id = _create(client, experiment_id, f"{record.kind} {record.version}", tags)
-    now = clock.now_ms()
-    params = [Param(name, str(value)[:_VALUE_LENGTH]) for name, value in record.params.items()]
-    metrics = [Metric(name, value, now, 0) for name, value in record.metrics.items()]
-    client.log_batch(run_id, metrics=metrics, params=params[:_PARAMETERS_A_BATCH])
-    for start in range(_PARAMETERS_A_BATCH, len(params), _PARAMETERS_A_BATCH):
-        client.log_batch(run_id, params=params[start : start + _PARAMETERS_A_BATCH])
+    run_id = create_run(client, experiment_id, f"{record.kind} {record.version}", tags)
+    log_values(client, run_id, record.params, record.metrics)
     source = json.dumps({"sha256": record.dataset_digest})
     dataset = Dataset(record.dataset_name, record.dataset_digest[:_DIGEST_LENGTH], "local", source)
     client.log_inputs(run_id, [DatasetInput(dataset, [])])
@@ -231,62 +189,3 @@ def _record(client: MlflowClient, experiment_id: str, parent: str, record: Train
         client.log_artifacts(run_id, folder)
     client.set_terminated(run_id, end_time=clock.now_ms())
     return run_id
-
-
-def _create(client: MlflowClient, experiment_id: str, name: str, tags: dict[str, str]) -> str:
-    run = client.create_run(experiment_id, start_time=clock.now_ms(), run_name=name, tags=tags)
-    return str(run.info.run_id)
-
-
-def _experiment(client: MlflowClient, path: Path, name: str, artifact_dir: Path) -> str:
-    """Return the id of the experiment of that name, its artefacts below the folder given."""
-    artifact_dir.mkdir(parents=True, exist_ok=True)
-    location = artifact_dir.absolute().as_uri()
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        return str(client.create_experiment(name, artifact_location=location))
-    if found.artifact_location != location:
-        move_artefacts(path, str(found.experiment_id), found.artifact_location, location)
-    return str(found.experiment_id)
-
-
-def _set_environment() -> None:
-    """Keep MLflow quiet and local; what the operator has set stays."""
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-
-
-def _upgrade(path: Path) -> None:
-    """Bring the database to the installed schema, as `mlflow db upgrade` does."""
-    from mlflow.store.db import utils
-
-    engine = utils.create_sqlalchemy_engine_with_retry(tracking_uri(path))
-    try:
-        utils._safe_initialize_tables(engine)
-        if utils._get_schema_version(engine) != utils._get_latest_schema_revision():
-            utils._upgrade_db(engine)
-    finally:
-        engine.dispose()
-    with closing(sqlite3.connect(path, timeout=20)) as connection:
-        connection.execute("pragma journal_mode=wal")
-
-
-@contextmanager
-def _in_one_line(path: Path) -> Iterator[None]:
-    """Turn what SQLite, SQLAlchemy, Alembic, MLflow or the disk report into a DataError."""
-    from alembic.util import CommandError
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (sqlite3.Error, SQLAlchemyError, CommandError, MlflowException, OSError) as error:
-        why = (str(error).strip() or repr(error)).splitlines()[0]
-        if isinstance(error, OSError) or _NO_ACCESS.search(why):
-            what = "make room or access there, then run again"
-        else:
-            what = (
-                "if the file is damaged or of another MLflow, move it aside: the next training "
-                "starts a new one, and no model is lost"
-            )
-        raise DataError(f"{path}: MLflow cannot record there ({why}); {what}") from error

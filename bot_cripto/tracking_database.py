@@ -16,7 +16,8 @@ from bot_cripto.locks import acquire
 LOCK_WAIT_S = 60.0
 """How long to wait for another process that prepares or records, in seconds."""
 
-_SQLITE_WAIT_S = 20.0
+SQLITE_WAIT_S = 20.0
+"""How long SQLite waits for another writer, in seconds."""
 
 
 @contextmanager
@@ -56,7 +57,7 @@ def check(path: Path) -> None:
     sqlite3.Error
         The file is damaged, no database, or cannot be written.
     """
-    with closing(sqlite3.connect(path, timeout=_SQLITE_WAIT_S)) as connection:
+    with closing(sqlite3.connect(path, timeout=SQLITE_WAIT_S)) as connection:
         (found,) = connection.execute("pragma quick_check(1)").fetchone()
         if found != "ok":
             raise sqlite3.DatabaseError(str(found).replace("\n", " "))
@@ -84,7 +85,7 @@ def move_artefacts(path: Path, experiment_id: str, old: str, new: str) -> None:
     sqlite3.Error
         The database cannot be written; nothing was changed.
     """
-    with closing(sqlite3.connect(path, timeout=_SQLITE_WAIT_S)) as connection, connection:
+    with closing(sqlite3.connect(path, timeout=SQLITE_WAIT_S)) as connection, connection:
         connection.execute(
             "update experiments set artifact_location = ? where experiment_id = ?",
             (new, experiment_id),

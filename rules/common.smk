@@ -43,6 +43,7 @@ def is_real_run():
     looks = ("dryrun", "lint", "dag", "rulegraph", "filegraph", "d3dag", "summary")
     looks += (
         "detailed_summary",
+        "report",
         "list_rules",
         "list_target_rules",
         "list_changes",
@@ -113,7 +114,7 @@ wildcard_constraints:
     symbol=r"[A-Z0-9_-]+",
     kind="trend|return|risk|baseline",
     kinds="[a-z]+(-[a-z]+)*",
-    fold=r"\d+",
+    fold=r"\d+|before",
 
 
 def code(rule_name):
@@ -229,13 +230,9 @@ def published(reports):
     `reports` are names of files that the evaluation makes for every symbol.
     """
     made = [LAYOUT.training(CUTOFF, symbol) / file for symbol in SYMBOLS for file in reports]
-    RUN.copies = [
-        (
-            Path(STATE_DIR) / file,
-            LAYOUT_IN_STATE.reports(symbol_from_path(file.parent.name)) / file.name,
-        )
-        for file in made
-    ]
+    for file in made:
+        folder = LAYOUT_IN_STATE.reports(symbol_from_path(file.parent.name))
+        RUN.copies[Path(STATE_DIR) / file] = folder / file.name
     return made
 
 
@@ -245,3 +242,7 @@ def evaluation_files():
 
 def audit_files():
     return published(("audit.json",))
+
+
+def tune_files():
+    return published(("tuning.json",))

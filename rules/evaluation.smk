@@ -1,6 +1,7 @@
 # Evaluation: the models of each fold, the leak alarms, and the deployed decision and fills,
 # walked over what the models have not seen.
 FOLDS = [TRAINING / "folds" / f"{number}.json" for number in range(SETTINGS["folds"])]
+TRIAL_KEYS = (*DECISION_KEYS, "training", "folds", "fold_window", "fill_candles")
 
 
 rule train_fold:
@@ -42,11 +43,34 @@ rule audit_symbol:
         " --output {output:q} 2>&1 | tee {log:q}"
 
 
+rule walk_thresholds:
+    input:
+        snapshot=rules.build_snapshot.output,
+        before=TRAINING / "folds" / "before.json",
+        folds=FOLDS,
+    output:
+        TRAINING / "thresholds.json",
+    log:
+        TRAINING / "logs" / "walk_thresholds.log",
+    benchmark:
+        TRAINING / "logs" / "walk_thresholds.benchmark.tsv"
+    conda:
+        "../envs/environment.yaml"
+    params:
+        settings=slice_of(*DECISION_KEYS, "fill_candles"),
+        code=code("walk_thresholds"),
+    shell:
+        'python3 "$BOT_CRIPTO_SCRIPTS"/walk_thresholds.py --settings {params.settings:q}'
+        " --symbol {wildcards.symbol} --snapshot {input.snapshot:q} --before {input.before:q}"
+        " --folds {input.folds:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
 rule backtest_symbol:
     input:
         snapshot=rules.build_snapshot.output,
         folds=FOLDS,
         audit=rules.audit_symbol.output,
+        thresholds=rules.walk_thresholds.output,
     output:
         json=TRAINING / "backtest.json",
         html=report(
@@ -63,11 +87,31 @@ rule backtest_symbol:
         "../envs/environment.yaml"
     params:
         settings=slice_of(
-            *DECISION_KEYS,
-            *("training", "folds", "fold_window", "fill_candles", "simulated", "language"),
+            *TRIAL_KEYS,
+            "simulated",
+            "language",
         ),
         code=code("backtest_symbol"),
     shell:
         'python3 "$BOT_CRIPTO_SCRIPTS"/backtest_symbol.py --settings {params.settings:q}'
         " --symbol {wildcards.symbol} --snapshot {input.snapshot:q} --folds {input.folds:q}"
-        " --audit {input.audit:q} --output {output.json:q} 2>&1 | tee {log:q}"
+        " --audit {input.audit:q} --thresholds {input.thresholds:q} --output {output.json:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule tune_symbol:
+    input:
+        thresholds=rules.walk_thresholds.output,
+    output:
+        TRAINING / "tuning.json",
+    log:
+        TRAINING / "logs" / "tune_symbol.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        settings=slice_of(*TRIAL_KEYS),
+        code=code("tune_symbol"),
+    shell:
+        'python3 "$BOT_CRIPTO_SCRIPTS"/tune_symbol.py --settings {params.settings:q}'
+        " --symbol {wildcards.symbol} --thresholds {input.thresholds:q} --output {output:q}"
+        " 2>&1 | tee {log:q}"

@@ -10,30 +10,18 @@ from typing import Any
 from bot_cripto import atomic, clock
 from bot_cripto.backtest.report_html import html
 from bot_cripto.backtest.result import backtest, validate
+from bot_cripto.backtest.threshold_grid import ThresholdGrid, overfitting_of
 from bot_cripto.errors import DataError
 from bot_cripto.layout import Layout
 from bot_cripto.models.fold_file import read_folds
 from bot_cripto.models.snapshot import read_snapshot, training_data
-from bot_cripto.provenance import sha256_json
 from bot_cripto.symbols import symbol_from_path
+from bot_cripto.timeframes import iso
+from bot_cripto.tracking_trials import known_trials, record_trials
+from bot_cripto.trials import backtest_trial, trial_sha256
 from bot_cripto.workflow.jobs import job
 
 log = logging.getLogger("bot_cripto")
-
-
-def other_trials(file: Path, this: str) -> dict[str, float | None]:
-    """Return the Sharpe ratios of the other configurations that were tried, by their hash."""
-    try:
-        known = json.loads(file.read_bytes())
-        return {name: ratio for name, ratio in known.items() if name != this}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, AttributeError) as error:
-        # to forget trials would flatter the next result
-        raise DataError(
-            f"{file}: the record of what was tried cannot be read ({error}); move it aside to "
-            "begin to count anew"
-        ) from None
 
 
 def backtest_symbol(
@@ -43,6 +31,7 @@ def backtest_symbol(
     snapshot: str,
     folds: list[str],
     audit: str,
+    thresholds: str,
     output: str,
 ) -> None:
     """Backtest one symbol."""
@@ -52,15 +41,28 @@ def backtest_symbol(
     frozen = read_snapshot(snapshot)
     results = read_folds(folds, training_data(frozen))
     alarms = json.loads(Path(audit).read_bytes())
-    this, file = sha256_json(settings), layout.trials(name)
-    others = other_trials(file, this)
-    result = backtest(name, frozen, results, settings, others, alarms, clock.now_ms())
+    tried = known_trials(layout.mlflow_db, name, settings["market"])
+    tried.pop(trial_sha256(settings), None)
+    walks = json.loads(Path(thresholds).read_bytes())
+    grid = ThresholdGrid.from_json(walks).between(walks["fold_starts"][0], walks["until"])
+    result = backtest(name, frozen, results, settings, tried, alarms, clock.now_ms())
+    result["pbo"] = overfitting_of(grid)
     validate(result)
-    atomic.write_json(file, others | {this: result["day_sharpe"]})
+    page = html(result, settings["language"])
+    texts = {"backtest.json": atomic.json_text(result), "backtest.html": page}
+    # before anybody sees the result: what was seen has been tried
+    record_trials(
+        layout.mlflow_db,
+        layout.mlflow_artifacts,
+        name,
+        settings["market"],
+        [backtest_trial(settings, result, texts)],
+        iso(frozen.cutoff_ms),
+    )
     log.info("%s: AUC %.4f, %s", name, result["auc"], result["verdict"])
-    atomic.write_text(Path(output).with_suffix(".html"), html(result, settings["language"]))
+    atomic.write_text(Path(output).with_suffix(".html"), page)
     atomic.write_json(output, result)
 
 
 if __name__ == "__main__":
-    job(backtest_symbol, "symbol", "snapshot", "folds+", "audit", "output")
+    job(backtest_symbol, "symbol", "snapshot", "folds+", "audit", "thresholds", "output")

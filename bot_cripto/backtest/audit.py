@@ -45,11 +45,13 @@ def audit(
     found = [alarms.truncation(snapshot)]
     if results:
         index, columns = join(results)
-        forward = snapshot.forward_return[index]
-        auc = metrics.auc(columns["prob_up"], (forward > 0).astype(float))
+        prob_up, forward = columns["prob_up"], snapshot.forward_return[index]
+        up = (forward > 0).astype(float)
+        auc = metrics.auc(prob_up, up)
+        error = alarms.standard_error(prob_up, up, training.horizon_steps)
         found += [
-            alarms.ceiling(auc, settings),
-            alarms.label_shift(columns["prob_up"], forward, settings["horizon_steps"]),
+            alarms.ceiling(auc, settings, error),
+            alarms.label_shift(prob_up, forward, training.horizon_steps),
         ]
     else:
         found += [alarms.not_measured(name, no_folds) for name in ("ceiling", "label_shift")]

@@ -108,6 +108,29 @@ def make_folds(
     return result
 
 
+def make_fold_before(data: TrainingData, folds: int, settings: TrainingSettings) -> Fold:
+    """Return the fold before the first of `make_folds`: it forecasts what that one trains on.
+
+    It trains on the first half of the first training window and forecasts the rest up to the
+    first forecast row, so that something can be chosen out of sample before the first fold.
+
+    Raises
+    ------
+    ModelError
+        The rows are too few.
+    """
+    first = make_folds(data, folds, settings)[0]
+    start = first.train_stop // 2
+    gap = settings.horizon_steps + settings.embargo_steps
+    train_stop = int(np.searchsorted(data.index, data.index[start] - gap))
+    if train_stop < settings.min_rows:
+        raise ModelError(
+            f"the first half of the first training window has {train_stop} rows, "
+            f"{settings.min_rows} are needed; fetch more history (HISTORY_DAYS)"
+        )
+    return Fold(-1, 0, train_stop, start, first.start)
+
+
 def run_fold(
     data: TrainingData,
     settings: TrainingSettings,

@@ -139,7 +139,7 @@ class Run:
         self.errors = ErrorKeeper()
         self.locks: dict[str, IO[str]] = {}
         self.publishes = False
-        self.copies: list[tuple[Path, Path]] = []
+        self.copies: dict[Path, Path] = {}
         logger.addHandler(self.errors)
 
     def lock(self, role: str, wait_s: float = WAIT_S) -> None:
@@ -178,8 +178,9 @@ class Run:
     def close(self) -> int:
         """Publish, set failed artefacts aside for the next try, and return the exit code."""
         failed = bool(self.errors.lines)
-        for made, published in [] if failed else self.copies:
-            atomic.write_bytes(published, made.read_bytes())
+        for made, published in self.copies.items():
+            if made.is_file():  # of a symbol that failed there is none
+                atomic.write_bytes(published, made.read_bytes())
         if self.publishes:
             failed |= self._publish()
         failed |= bool(self._discard(reports_too=False))

@@ -49,7 +49,12 @@ def _cell(timeframe: str, steps: int, place: int) -> dict:
         "auc": 0.53 + 0.002 * place,
         "auc_interval": [0.521, 0.562],
         "ceiling": {"passed": True, "text": ""},
-        "surest": {"forecasts": 410, "earns_bps": 12.3 - 3 * place, "interval_bps": [-11.1, 12.9]},
+        "surest": {
+            "forecasts": 410,
+            "hit_rate": 0.571,
+            "earns_bps": 12.3 - 3 * place,
+            "interval_bps": [-11.1, 12.9],
+        },
         "costs": [copy.deepcopy(row) | {"share": share} for share in shares],
     }
 

@@ -10,25 +10,16 @@ import pytest
 from bot_cripto import tracking_database
 from bot_cripto.errors import BusyError, DataError
 from bot_cripto.models.version_writer import write_version
-from bot_cripto.tracking import prepare, record_training, tracking_uri, training_record
+from bot_cripto.tracking import record_training, training_record
+from bot_cripto.tracking_client import prepare, tracking_uri
 
 NOW = "2024-09-06T04:45:00Z"
 
 
-@pytest.fixture(scope="module")
-def prepared_db(tmp_path_factory):
-    """Return a prepared database; making one takes seconds, copying it none."""
-    path = tmp_path_factory.mktemp("tracking") / "mlflow.db"
-    prepare(path)
-    return path
-
-
 @pytest.fixture
-def place(tmp_path, prepared_db, monkeypatch):
+def place(tracking_db, tmp_path, monkeypatch):
     monkeypatch.setenv("BOT_CRIPTO_NOW", NOW)
-    with sqlite3.connect(prepared_db) as source, sqlite3.connect(tmp_path / "mlflow.db") as copy:
-        source.backup(copy)
-    return tmp_path / "mlflow.db", tmp_path / "artefacts"
+    return tracking_db, tmp_path / "artefacts"
 
 
 def records(tmp_path, kinds=("trend", "risk")):

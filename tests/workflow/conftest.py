@@ -70,6 +70,14 @@ def edited_lab(lab, tmp_path) -> Lab:
     return lab
 
 
+@pytest.fixture
+def edited_empty_lab(empty_lab, tmp_path) -> Lab:
+    """A laboratory where nothing has happened yet, with a checkout that a test may edit."""
+    copy_of_the_checkout(tmp_path / "checkout")
+    empty_lab.checkout, empty_lab.settings = tmp_path / "checkout", ()
+    return empty_lab
+
+
 @pytest.fixture(scope="session")
 def trading_checkout(tmp_path_factory) -> Path:
     """A checkout whose config.yaml lets many signals pass; never changed by a test."""

@@ -62,7 +62,7 @@ class Ran:
         return "Nothing to be done" in self.output
 
 
-TARGETS = ("signal", "retrain", "fetch", "features", "backtest")
+TARGETS = ("signal", "retrain", "fetch", "features", "backtest", "audit", "tune", "scan")
 
 
 @dataclass

@@ -41,6 +41,24 @@ def test_the_pipeline_by_hand_from_an_empty_state(empty_lab, tmp_path):
     assert "SIMULATED" in page and "http" not in page.replace("http-equiv", "").replace(
         "http://www.w3.org", ""
     )
+    empty_lab.environment["FOLDS"] = "3"
+    config = (empty_lab.checkout / "config/config.yaml").read_bytes()
+    ran = empty_lab.cli("tune")
+    assert ran.code == 0 and "nothing has been changed" in ran.output, ran.output
+    assert "train_fold" not in ran.output.split("Job stats")[-1].split("reason")[0]
+    assert (empty_lab.checkout / "config/config.yaml").read_bytes() == config
+    published = empty_lab.state / "logs/reports/BTC_USDT"
+    made = {path.name for path in published.iterdir()}
+    assert made == {"backtest.json", "backtest.html", "audit.json", "tuning.json"}
+    tuned = json.loads((published / "tuning.json").read_text())
+    # the combinations, the configured one among them, and the backtest of it is one
+    assert tuned["trials"] == tuned["combinations"] > 30 and report["trials"] == 1
+    for path in published.iterdir():
+        path.unlink()
+    empty_lab.settings = ()  # as the commands have them: from the file and the environment
+    ran = empty_lab.run("backtest", "tune")
+    assert ran.nothing_to_do, ran.output
+    assert {path.name for path in published.iterdir()} == made, "of both targets"
 
 
 def test_a_dry_run_does_nothing(lab):
