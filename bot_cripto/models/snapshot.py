@@ -245,14 +245,21 @@ def read_snapshot(path: Path | str) -> Snapshot:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from bot_cripto.arrow_columns import to_numpy
+
     try:
-        table = pq.read_table(str(path))
+        # Unlike `read_table` and its columns' own `to_numpy`, this imports no pandas.
+        with pq.ParquetFile(path) as file:
+            table = file.read(use_threads=False)
         header: Mapping[str, Any] = json.loads(table.schema.metadata[b"snapshot"])
-        columns = {n: table.column(n).to_numpy() for n in (*CANDLE_COLUMNS, *LABEL_COLUMNS)}
+        numbers = {n: table.column(n) for n in (*CANDLE_COLUMNS, *LABEL_COLUMNS)}
+        numbers["filled"] = numbers["filled"].cast(pa.uint8())
+        columns = {n: to_numpy(column) for n, column in numbers.items()}
+        columns["filled"] = columns["filled"].astype(bool)
         names = tuple(header["features"])
         features = np.empty((table.num_rows, len(names)), dtype=np.float32)
         for i, name in enumerate(names):
-            features[:, i] = table.column(f"feature.{name}").to_numpy()
+            features[:, i] = to_numpy(table.column(f"feature.{name}"))
         snapshot = Snapshot(
             header["timeframe"],
             header["horizon_steps"],

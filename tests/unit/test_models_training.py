@@ -1,4 +1,6 @@
 import itertools
+import subprocess
+import sys
 from dataclasses import replace
 
 import model_market as market
@@ -37,6 +39,56 @@ def test_any_number_of_threads_gives_the_same_bytes():
         others = [TRAINERS[kind](prepared).files for kind in ("trend", "risk")]
         texts.append((quantile.text, others))
     assert texts[0] == texts[1]
+
+
+def test_a_model_without_weights_knows_nothing_of_the_weights_of_the_model_before():
+    settings = replace(market.SETTINGS, rounds=3)
+    target = market.data().forward_return * 1e3
+    weight = np.where(np.arange(len(target)) % 2, 5.0, 1.0)
+    fresh, used = (prepare(market.data(), settings).binned for _ in range(2))
+    weighted = used.fit(target, weight, {"objective": "quantile"})
+    assert used.fit(target, None, {"objective": "quantile"}) == fresh.fit(
+        target, None, {"objective": "quantile"}
+    )
+    assert weighted.text != fresh.fit(target, None, {"objective": "quantile"}).text
+    assert used.fit(target, weight, {"objective": "quantile"}) == weighted
+
+
+def test_rows_are_weighed_only_where_their_labels_are_not_equally_unique():
+    whole = market.data()
+    assert prepare(whole, market.SETTINGS).weight is None
+    # Every eighth candle is missing: labels beside the gaps overlap fewer others.
+    kept = whole.index % 8 != 0
+    columns = {
+        name: getattr(whole, name)[kept]
+        for name in (
+            "index",
+            "open_time",
+            "features",
+            "forward_return",
+            "realised_volatility",
+            "trend_label",
+            "label_end",
+        )
+    }
+    gappy = prepare(replace(whole, **columns), market.SETTINGS)
+    assert gappy.weight is not None
+    train = gappy.weight[gappy.parts["train"]]
+    horizon = market.SETTINGS.horizon_steps
+    assert train.max() <= 1.0
+    assert np.isclose(train[10:-10].min(), 1.0 / horizon)
+    assert np.mean(train > 1.01 / horizon) > 0.3
+
+
+def test_training_imports_lightgbm_without_what_it_does_not_need():
+    code = (
+        "import sys; from bot_cripto.models.boosting import _lightgbm; found = _lightgbm()\n"
+        "heavy = {'pandas', 'sklearn', 'matplotlib', 'dask'} & set(sys.modules)\n"
+        "import importlib.util as u\n"
+        "print(found.__name__, sorted(heavy), u.find_spec('pandas') is not None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "lightgbm [] True"
 
 
 def test_another_seed_gives_other_trees():
