@@ -5,8 +5,9 @@
 
 Both read the same snapshot file and do the same work with the same settings and row ranges: in
 each fold six boosters (direction, three quantiles, mean, volatility) on 60 features, stopped
-early, calibrated, and the fold forecast. CPU (user and system) of whole cold processes on one
-thread, as the operating system accounts for them, the two in turn.
+early, calibrated, the direction trained again on all rows before the fold, and the fold forecast.
+"once" is the plain script without that last training. CPU (user and system) of whole cold
+processes on one thread, as the operating system accounts for them, in turn.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ from bot_cripto.timeframes import timeframe_ms
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMEFRAME = "5m"
-SCRIPTS = {"plain": "walk_forward_plain.py", "ours": "walk_forward_ours.py"}
+SCRIPTS = {
+    "plain": ("walk_forward_plain.py",),
+    "once": ("walk_forward_plain.py", "--once"),
+    "ours": ("walk_forward_ours.py",),
+}
 FIGURES = ("auc", "log_loss", "pinball", "coverage80", "trees")
 
 
@@ -63,11 +68,12 @@ def write(candles: Candles, rows: int, settings: TrainingSettings, path: Path) -
 
 def run(name: str, arguments: list[str]) -> tuple[float, dict[str, float]]:
     """Return CPU seconds and figures of one run."""
+    script, *options = SCRIPTS[name]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / SCRIPTS[name]), *arguments],
+        [sys.executable, str(ROOT / "benchmarks" / script), *arguments, *options],
         env=environment,
         capture_output=True,
         text=True,
@@ -105,11 +111,11 @@ def main() -> None:
                 for name in SCRIPTS:
                     seconds, figures[name] = run(name, arguments)
                     cpu[name].append(seconds)
-        ratios = [o / p for o, p in zip(cpu["ours"], cpu["plain"], strict=True)]
         if figures["ours"]["rows"] != figures["plain"]["rows"]:
             sys.exit("the two scripts forecast different rows: choose rows in fifties")
         for name in SCRIPTS:
-            ratio = statistics.median(ratios) if name == "ours" else 1.0
+            pairs = zip(cpu[name], cpu["plain"], strict=True)
+            ratio = statistics.median(mine / plain for mine, plain in pairs)
             print(
                 f"| {market} | {name} | {statistics.median(cpu[name]):.1f}"
                 f" ({min(cpu[name]):.1f} to {max(cpu[name]):.1f}) | {ratio:.2f} | "

@@ -1,8 +1,10 @@
 """The walk-forward as a straightforward script: scikit-learn and LightGBM, nothing of the project.
 
-    python benchmarks/walk_forward_plain.py SNAPSHOT FOLDS SETTINGS
+    python benchmarks/walk_forward_plain.py SNAPSHOT FOLDS SETTINGS [--once]
 
-The yardstick of walk_forward_cost.py, which writes SNAPSHOT and gives the settings as JSON.
+The yardstick of walk_forward_cost.py, which writes SNAPSHOT and gives the settings as JSON. The
+classifier is trained again on all rows before the fold, as the project's is, unless --once is
+given.
 """
 
 from __future__ import annotations
@@ -70,7 +72,12 @@ def main() -> None:
         models = [fit(model, x, label, known, known_valid, patience)]
         score = models[0].predict(x.iloc[later], raw_score=True)
         platt = LogisticRegression().fit(score[:, None], rose[later])
-        score = models[0].predict(x.iloc[test], raw_score=True)
+        final = models[0]
+        if "--once" not in sys.argv:
+            known = past[~np.isnan(label[past])]
+            final = lightgbm.LGBMClassifier(**common | {"n_estimators": final.best_iteration_})
+            final.fit(x.iloc[known], label[known])
+        score = final.predict(x.iloc[test], raw_score=True)
         result["prob_up"] = platt.predict_proba(score[:, None])[:, 1]
         for name, level in LEVELS.items():
             model = lightgbm.LGBMRegressor(objective="quantile", alpha=level, **common)

@@ -68,6 +68,8 @@ class Binned:
     ) -> None:
         lightgbm = _lightgbm()
         self.train, self.validation = train, validation
+        self._features, self._names = features, names
+        self._min_leaf_fraction = settings.min_leaf_fraction
         self._parameters: dict[str, Any] = {
             "verbosity": -1,
             "num_threads": num_threads,
@@ -77,7 +79,7 @@ class Binned:
             "seed": settings.seed,
             "learning_rate": settings.learning_rate,
             "num_leaves": settings.num_leaves,
-            "min_data_in_leaf": max(20, round(settings.min_leaf_fraction * len(features[train]))),
+            "min_data_in_leaf": self._least_leaf(len(features[train])),
             "feature_fraction": settings.feature_fraction,
             "bagging_fraction": settings.bagging_fraction,
             "bagging_freq": 1 if settings.bagging_fraction < 1 else 0,
@@ -128,14 +130,63 @@ class Binned:
             # Otherwise it is written to text and read again, to predict on another machine.
             keep_training_booster=True,
         )
-        gain = booster.feature_importance("gain", iteration=booster.best_iteration)
-        total = float(gain.sum()) or 1.0
-        text = booster.model_to_string(num_iteration=booster.best_iteration)
-        return Fitted(
-            text[: text.index("\nparameters:\n") + 1],
-            booster.best_iteration,
-            {n: float(g) / total for n, g in zip(booster.feature_name(), gain, strict=True)},
+        return _fitted(booster, booster.best_iteration)
+
+    def refit(
+        self,
+        rows: slice,
+        target: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        objective: Mapping[str, Any],
+        rounds: int,
+    ) -> Fitted:
+        """Return a model of so many rounds on other rows, by the same bin edges.
+
+        Parameters
+        ----------
+        rows : slice
+            The rows that train.
+        target, weight : ndarray of shape (n,)
+            As in `fit`.
+        objective : mapping
+            As in `fit`.
+        rounds : int
+            Trees, as early stopping has found them before.
+        """
+        lightgbm = _lightgbm()
+        count = rows.stop - rows.start
+        parameters = self._parameters | {"min_data_in_leaf": self._least_leaf(count)}
+        data = lightgbm.Dataset(
+            self._features[rows],
+            label=target[rows],
+            weight=weight[rows] / weight[rows].mean(),
+            reference=self._train,
+            feature_name=list(self._names),
+            params=parameters,
         )
+        booster = lightgbm.train(
+            parameters | dict(objective),
+            data,
+            num_boost_round=rounds,
+            keep_training_booster=True,
+        )
+        return _fitted(booster, rounds)
+
+    def _least_leaf(self, rows: int) -> int:
+        """Return the least rows of a leaf of trees that so many rows train."""
+        return max(20, round(self._min_leaf_fraction * rows))
+
+
+def _fitted(booster: Any, rounds: int) -> Fitted:
+    """Return the first trees of a booster as canonical text."""
+    gain = booster.feature_importance("gain", iteration=rounds)
+    total = float(gain.sum()) or 1.0
+    text = booster.model_to_string(num_iteration=rounds)
+    return Fitted(
+        text[: text.index("\nparameters:\n") + 1],
+        rounds,
+        {n: float(g) / total for n, g in zip(booster.feature_name(), gain, strict=True)},
+    )
 
 
 @functools.cache

@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 
 # Mean of the slope's prior and inverse variances of the priors of Platt scaling; see `platt`.
 _SLOPE_MEAN = 0.8
-_SLOPE_PRECISION, _INTERCEPT_PRECISION = 4.0, 400.0
+_SLOPE_PRECISION, _INTERCEPT_PRECISION = 4.0, 1600.0
 
 
 def sigmoid(x: Floats) -> Floats:
@@ -39,7 +39,7 @@ def platt(
     independent : float
         How many independent outcomes the n overlapping ones are worth (n / horizon). Normal
         priors are set against it: slope 0.8 with deviation 1/2, for what trees say of rows that
-        they have not seen is too sure more often than not, and intercept 0 with deviation 1/20,
+        they have not seen is too sure more often than not, and intercept 0 with deviation 1/40,
         for the share of rises of a few weeks says little of the next.
     slope_bounds : tuple of float
         Least and largest slope allowed; a negative slope would invert the model.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ _UNLIKE = 0.02
 
 _MEAN_TARGET_LIMIT = 6.0
 _SLOPE_BOUNDS = (0.05, 2.0)
+_DIRECTION = {"objective": "binary"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,15 +98,22 @@ def prepare(data: TrainingData, settings: TrainingSettings, num_threads: int = 1
 def train_trend(prepared: Prepared) -> TrainedModel:
     """Return the classifier of the direction with its calibrated probability.
 
-    It learns the snapshot's trend labels (neutral rows weigh nothing); the probability is then
-    calibrated by Platt scaling on all calibration rows, for what prob_up means: a higher close
-    at the horizon (an equal one counts half).
+    It learns the snapshot's trend labels (neutral rows weigh nothing). The training part trains
+    it, the validation part stops it, and the calibration part gives the constants of Platt
+    scaling, on all its rows, for what prob_up means: a higher close at the horizon (an equal one
+    counts half). Trees of as many rounds on all three parts are then what forecasts: the rows
+    left out before are the latest and a fifth or more of all.
+
+    Scores are taken from their starting value, the log odds of the share of rises among the rows
+    that trained: that share says little of the next rows, so it has no part in prob_up.
     """
     data = prepared.data
     known = np.isfinite(data.trend_label)
+    target = np.where(known, data.trend_label, 0.0)
+    parts = prepared.parts
     weight = np.zeros(len(data))
     for name in ("train", "validation"):
-        rows = np.arange(len(data))[prepared.parts[name]]
+        rows = np.arange(len(data))[parts[name]]
         rows = rows[known[rows]]
         if len(np.unique(data.trend_label[rows])) < 2:
             raise ModelError(
@@ -112,17 +121,20 @@ def train_trend(prepared: Prepared) -> TrainedModel:
                 "lower neutral_band or fetch more history"
             )
         weight[rows] = average_uniqueness(data.index[rows] + 1, data.label_end[rows])
-    fitted = prepared.binned.fit(
-        np.where(known, data.trend_label, 0.0), weight, {"objective": "binary"}
-    )
-    part = prepared.parts["calibration"]
+    fitted = prepared.binned.fit(target, weight, _DIRECTION)
+    part = parts["calibration"]
     score = _booster(fitted).predict(data.features[part], raw=True)
     slope, intercept = calibration.platt(
-        score,
+        score - _log_odds(target, weight, parts["train"]),
         calibration.rises(data.forward_return[part]),
         independent=_independent(prepared, part),
         slope_bounds=_SLOPE_BOUNDS,
     )
+    past = slice(parts["train"].start, part.stop)
+    rows = np.flatnonzero(known[: part.stop])
+    weight[rows] = average_uniqueness(data.index[rows] + 1, data.label_end[rows])
+    fitted = prepared.binned.refit(past, target, weight, _DIRECTION, fitted.rounds)
+    intercept -= slope * _log_odds(target, weight, past)
     return _finish(
         "trend", prepared, {"direction": fitted}, {"slope": slope, "intercept": intercept}
     )
@@ -223,6 +235,12 @@ def train(
 
 def _booster(fitted: Fitted) -> apply.Booster:
     return apply.Booster.from_text(fitted.text)
+
+
+def _log_odds(target: NDArray[np.float64], weight: NDArray[np.float64], rows: slice) -> float:
+    """Return the log odds of the weighted share of 1, where LightGBM's scores start."""
+    share = float(np.average(target[rows], weights=weight[rows]))
+    return math.log(share / (1.0 - share))
 
 
 def _uniqueness(

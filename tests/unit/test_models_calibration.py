@@ -43,7 +43,7 @@ def test_platt_agrees_with_scikit_learn_where_the_prior_does_not_matter():
     slope, intercept = platt(score, up, independent=len(score), slope_bounds=BOUNDS)
     oracle = LogisticRegression(C=np.inf).fit(score[:, None], up)
     assert slope == pytest.approx(oracle.coef_[0, 0], abs=1e-3)
-    assert intercept == pytest.approx(oracle.intercept_[0], abs=1e-3)
+    assert intercept == pytest.approx(oracle.intercept_[0], abs=3e-3)
 
 
 def test_few_rows_leave_the_slope_a_little_below_the_trees_and_the_intercept_near_0():

@@ -41,56 +41,6 @@ def test_any_number_of_threads_gives_the_same_bytes():
     assert texts[0] == texts[1]
 
 
-def test_a_model_without_weights_knows_nothing_of_the_weights_of_the_model_before():
-    settings = replace(market.SETTINGS, rounds=3)
-    target = market.data().forward_return * 1e3
-    weight = np.where(np.arange(len(target)) % 2, 5.0, 1.0)
-    fresh, used = (prepare(market.data(), settings).binned for _ in range(2))
-    weighted = used.fit(target, weight, {"objective": "quantile"})
-    assert used.fit(target, None, {"objective": "quantile"}) == fresh.fit(
-        target, None, {"objective": "quantile"}
-    )
-    assert weighted.text != fresh.fit(target, None, {"objective": "quantile"}).text
-    assert used.fit(target, weight, {"objective": "quantile"}) == weighted
-
-
-def test_rows_are_weighed_only_where_their_labels_are_not_equally_unique():
-    whole = market.data()
-    assert prepare(whole, market.SETTINGS).weight is None
-    # Every eighth candle is missing: labels beside the gaps overlap fewer others.
-    kept = whole.index % 8 != 0
-    columns = {
-        name: getattr(whole, name)[kept]
-        for name in (
-            "index",
-            "open_time",
-            "features",
-            "forward_return",
-            "realised_volatility",
-            "trend_label",
-            "label_end",
-        )
-    }
-    gappy = prepare(replace(whole, **columns), market.SETTINGS)
-    assert gappy.weight is not None
-    train = gappy.weight[gappy.parts["train"]]
-    horizon = market.SETTINGS.horizon_steps
-    assert train.max() <= 1.0
-    assert np.isclose(train[10:-10].min(), 1.0 / horizon)
-    assert np.mean(train > 1.01 / horizon) > 0.3
-
-
-def test_training_imports_lightgbm_without_what_it_does_not_need():
-    code = (
-        "import sys; from bot_cripto.models.boosting import _lightgbm; found = _lightgbm()\n"
-        "heavy = {'pandas', 'sklearn', 'matplotlib', 'dask'} & set(sys.modules)\n"
-        "import importlib.util as u\n"
-        "print(found.__name__, sorted(heavy), u.find_spec('pandas') is not None)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n")[0] == "lightgbm [] True"
-
-
 def test_another_seed_gives_other_trees():
     other = train("risk", market.data(), replace(market.SETTINGS, seed=2))
     assert other.files != market.trained("risk").files
@@ -131,12 +81,37 @@ def scrambled(part_names):
     return replace(data, **columns)
 
 
-@pytest.mark.parametrize("kind", KINDS[:3])
+@pytest.mark.parametrize("kind", ["return", "risk"])
 def test_trees_see_neither_calibration_nor_holdout(kind):
     changed = train(kind, scrambled(["calibration", "holdout"]), market.SETTINGS)
     one = market.trained(kind)
     assert changed.files == one.files
     assert changed.metadata["calibration"] != one.metadata["calibration"]
+
+
+def test_the_trend_is_trained_again_on_all_parts_but_the_holdout():
+    one, trees = market.trained("trend"), []
+    for part in ("train", "validation", "calibration"):
+        trained = train("trend", scrambled([part]), market.SETTINGS)
+        trees.append(trained.files["direction.txt"])
+        if part == "calibration":
+            # What stops training is decided before the calibration part is learnt from.
+            assert trained.metadata["rounds"] == one.metadata["rounds"]
+    assert len({one.files["direction.txt"], *trees}) == 4
+    assert one.files["direction.txt"].count(b"\nTree=") == one.metadata["rounds"]["direction"]
+
+
+def test_a_past_that_rose_more_often_than_it_fell_promises_no_rises():
+    data = market.data()
+    parts = prepare(data, market.SETTINGS).parts
+    up = np.random.default_rng(3).random(len(data)) < 0.7
+    up[parts["calibration"]] = np.arange(len(up[parts["calibration"]])) % 2 == 0
+    forward = np.where(up, 1.0, -1.0) * np.abs(data.forward_return)
+    rising = replace(data, forward_return=forward, trend_label=up.astype(float))
+    trained = train("trend", rising, market.SETTINGS)
+    model = apply.make_model("trend", trained.metadata, trained.files)
+    prob_up = apply.predict(model, data.features)["prob_up"]
+    assert prob_up.mean() == pytest.approx(0.5, abs=0.02)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -302,3 +277,53 @@ def test_triple_barrier_labels_can_be_trained_on():
 def test_a_matrix_of_other_width_is_refused():
     with pytest.raises(ModelError, match="features a row"):
         apply.predict(model("trend"), np.zeros((1, 3), np.float32))
+
+
+def test_a_model_without_weights_knows_nothing_of_the_weights_of_the_model_before():
+    settings = replace(market.SETTINGS, rounds=3)
+    target = market.data().forward_return * 1e3
+    weight = np.where(np.arange(len(target)) % 2, 5.0, 1.0)
+    fresh, used = (prepare(market.data(), settings).binned for _ in range(2))
+    weighted = used.fit(target, weight, {"objective": "quantile"})
+    assert used.fit(target, None, {"objective": "quantile"}) == fresh.fit(
+        target, None, {"objective": "quantile"}
+    )
+    assert weighted.text != fresh.fit(target, None, {"objective": "quantile"}).text
+    assert used.fit(target, weight, {"objective": "quantile"}) == weighted
+
+
+def test_rows_are_weighed_only_where_their_labels_are_not_equally_unique():
+    whole = market.data()
+    assert prepare(whole, market.SETTINGS).weight is None
+    # Every eighth candle is missing: labels beside the gaps overlap fewer others.
+    kept = whole.index % 8 != 0
+    columns = {
+        name: getattr(whole, name)[kept]
+        for name in (
+            "index",
+            "open_time",
+            "features",
+            "forward_return",
+            "realised_volatility",
+            "trend_label",
+            "label_end",
+        )
+    }
+    gappy = prepare(replace(whole, **columns), market.SETTINGS)
+    assert gappy.weight is not None
+    train = gappy.weight[gappy.parts["train"]]
+    horizon = market.SETTINGS.horizon_steps
+    assert train.max() <= 1.0
+    assert np.isclose(train[10:-10].min(), 1.0 / horizon)
+    assert np.mean(train > 1.01 / horizon) > 0.3
+
+
+def test_training_imports_lightgbm_without_what_it_does_not_need():
+    code = (
+        "import sys; from bot_cripto.models.boosting import _lightgbm; found = _lightgbm()\n"
+        "heavy = {'pandas', 'sklearn', 'matplotlib', 'dask'} & set(sys.modules)\n"
+        "import importlib.util as u\n"
+        "print(found.__name__, sorted(heavy), u.find_spec('pandas') is not None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "lightgbm [] True"
