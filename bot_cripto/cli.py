@@ -163,7 +163,7 @@ def _scan(given: argparse.Namespace) -> int:
     code = run_target("scan", dry_run=given.dry_run)
     if code != EXIT_OK or given.dry_run:
         return code
-    from bot_cripto.backtest.scan_sentences import as_text
+    from bot_cripto.backtest.scan.sentences import as_text
 
     settings = own_settings()
     for symbol in settings["symbols"]:

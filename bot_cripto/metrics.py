@@ -73,7 +73,7 @@ def auc_interval(
     """Return a confidence interval of the AUC by the moving-block bootstrap of rows.
 
     It takes no times, and so few rows as you like; where there are days enough, that of
-    `bot_cripto.backtest.forecast_intervals` draws whole days.
+    `bot_cripto.backtest.statistics.forecast_intervals` draws whole days.
 
     Parameters
     ----------

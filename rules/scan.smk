@@ -1,6 +1,6 @@
 # Scan: where is there an edge? Every timeframe and horizon of the setting `scan` is a job of its
 # own, measured at every cost; together they make one recommendation for each symbol.
-from bot_cripto.backtest.scan_grid import scan_grid
+from bot_cripto.backtest.scan.grid import scan_grid
 
 SCAN = scan_grid(SETTINGS)
 SCAN_KEYS = (

@@ -17,8 +17,8 @@ from bot_cripto.models.fold_file import read_folds
 from bot_cripto.models.snapshot import read_snapshot, training_data
 from bot_cripto.symbols import symbol_from_path
 from bot_cripto.timeframes import iso
-from bot_cripto.tracking_trials import known_trials, record_trials
-from bot_cripto.trials import backtest_trial, trial_sha256
+from bot_cripto.tracking.trial import backtest_trial, trial_sha256
+from bot_cripto.tracking.trials import known_trials, record_trials
 from bot_cripto.workflow.jobs import job
 
 log = logging.getLogger("bot_cripto")

@@ -15,8 +15,8 @@ from bot_cripto.models.record import write_record
 from bot_cripto.models.version import folder as version_folder
 from bot_cripto.models.version import load_version
 from bot_cripto.symbols import symbol_from_path
-from bot_cripto.tracking import record_training as record_training_runs
-from bot_cripto.tracking import training_record
+from bot_cripto.tracking.runs import record_training as record_training_runs
+from bot_cripto.tracking.runs import training_record
 from bot_cripto.workflow.jobs import job, provenance
 
 log = logging.getLogger("bot_cripto")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot_cripto import atomic
-from bot_cripto.backtest.scan_cell import measure
+from bot_cripto.backtest.scan.cell import measure
 from bot_cripto.errors import DataError
 from bot_cripto.layout import Layout
 from bot_cripto.models.snapshot import read_snapshot

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from bot_cripto import atomic, clock
-from bot_cripto.backtest.scan import scan, validate
-from bot_cripto.backtest.scan_cell import cell_settings
-from bot_cripto.backtest.scan_grid import scan_grid
-from bot_cripto.backtest.scan_html import html
+from bot_cripto.backtest.scan.cell import cell_settings
+from bot_cripto.backtest.scan.grid import scan_grid
+from bot_cripto.backtest.scan.html import html
+from bot_cripto.backtest.scan.result import scan, validate
 from bot_cripto.layout import Layout
 from bot_cripto.symbols import symbol_from_path
-from bot_cripto.tracking_trials import known_trials, record_trials
-from bot_cripto.trials import Trial, trial_params, trial_sha256
+from bot_cripto.tracking.trial import Trial, trial_params, trial_sha256
+from bot_cripto.tracking.trials import known_trials, record_trials
 from bot_cripto.workflow.jobs import job
 
 log = logging.getLogger("bot_cripto")

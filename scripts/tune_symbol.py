@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from bot_cripto import atomic
-from bot_cripto.backtest.returns import period_sharpe, total_return
+from bot_cripto.backtest.statistics.returns import period_sharpe, total_return
 from bot_cripto.backtest.threshold_grid import ThresholdGrid
 from bot_cripto.backtest.tuning import tune, words
 from bot_cripto.layout import Layout
 from bot_cripto.symbols import symbol_from_path
 from bot_cripto.timeframes import iso
-from bot_cripto.tracking_trials import known_trials, record_trials
-from bot_cripto.trials import Trial, trial_params, trial_sha256
+from bot_cripto.tracking.trial import Trial, trial_params, trial_sha256
+from bot_cripto.tracking.trials import known_trials, record_trials
 from bot_cripto.workflow.jobs import job
 
 log = logging.getLogger("bot_cripto")

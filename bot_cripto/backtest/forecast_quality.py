@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from bot_cripto import metrics
-from bot_cripto.backtest.forecast_intervals import forecast_intervals
 from bot_cripto.backtest.samples import interval_sample
-from bot_cripto.brier_decomposition import brier_decomposition
+from bot_cripto.backtest.statistics.brier_decomposition import brier_decomposition
+from bot_cripto.backtest.statistics.forecast_intervals import forecast_intervals
 from bot_cripto.execution.holdings import Trade
 from bot_cripto.models import walk_forward
 from bot_cripto.models.snapshot import Snapshot

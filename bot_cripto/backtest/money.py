@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from bot_cripto.backtest import deflation
-from bot_cripto.backtest.benchmarks import against_random, buy_and_hold, random_booked
-from bot_cripto.backtest.bootstrap import intervals
-from bot_cripto.backtest.random_ratios import booked_by_day, booked_ratios, ratio_against_random
-from bot_cripto.backtest.returns import account_metrics, daily_returns, period_sharpe
-from bot_cripto.backtest.trade_statistics import trade_statistics
+from bot_cripto.backtest.statistics import deflation
+from bot_cripto.backtest.statistics.benchmarks import against_random, buy_and_hold, random_booked
+from bot_cripto.backtest.statistics.bootstrap import intervals
+from bot_cripto.backtest.statistics.random_ratios import (
+    booked_by_day,
+    booked_ratios,
+    ratio_against_random,
+)
+from bot_cripto.backtest.statistics.returns import account_metrics, daily_returns, period_sharpe
+from bot_cripto.backtest.statistics.trade_statistics import trade_statistics
 from bot_cripto.execution.costs import Costs
 from bot_cripto.execution.holdings import Trade
 from bot_cripto.timeframes import iso

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from bot_cripto.backtest.overfitting import probability_of_overfitting
-from bot_cripto.backtest.returns import daily_returns
+from bot_cripto.backtest.statistics.overfitting import probability_of_overfitting
+from bot_cripto.backtest.statistics.returns import daily_returns
 from bot_cripto.backtest.track import Track
 from bot_cripto.backtest.walk import Walk
 from bot_cripto.decision.thresholds import policy_of, round_trip_cost

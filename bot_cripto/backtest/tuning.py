@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from bot_cripto.backtest import deflation
-from bot_cripto.backtest.bootstrap import MIN_DAYS, automatic_block, stationary_resamples
-from bot_cripto.backtest.returns import period_sharpe, total_return
+from bot_cripto.backtest.statistics import deflation
+from bot_cripto.backtest.statistics.bootstrap import MIN_DAYS, automatic_block, stationary_resamples
+from bot_cripto.backtest.statistics.returns import period_sharpe, total_return
 from bot_cripto.backtest.threshold_grid import ThresholdGrid
 from bot_cripto.metrics import Floats
 from bot_cripto.timeframes import DAY_MS, iso

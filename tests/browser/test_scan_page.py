@@ -8,9 +8,9 @@ import pytest
 from browser import SCHEMES, WIDTHS
 from test_report_page import faults_of
 
-from bot_cripto.backtest.scan import scan
-from bot_cripto.backtest.scan_grid import scan_grid
-from bot_cripto.backtest.scan_html import html
+from bot_cripto.backtest.scan.grid import scan_grid
+from bot_cripto.backtest.scan.html import html
+from bot_cripto.backtest.scan.result import scan
 
 MAPS = ["auc", "surest", "net-0", "net-1", "net-2", "net-3", "dsr"]
 

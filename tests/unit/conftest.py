@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from bot_cripto.tracking_client import prepare
+from bot_cripto.tracking.client import prepare
 
 
 @pytest.fixture(scope="session")

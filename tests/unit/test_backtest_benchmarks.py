@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot_cripto.backtest.benchmarks import against_random, buy_and_hold, random_booked
+from bot_cripto.backtest.statistics.benchmarks import against_random, buy_and_hold, random_booked
 from bot_cripto.errors import DataError
 from bot_cripto.execution.costs import Costs
 from bot_cripto.execution.holdings import LONG, SHORT, Trade

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot_cripto.backtest.bootstrap import (
+from bot_cripto.backtest.statistics.bootstrap import (
     MIN_DAYS,
     automatic_block,
     intervals,
     stationary_resamples,
 )
-from bot_cripto.backtest.returns import sharpe, sortino, total_return
+from bot_cripto.backtest.statistics.returns import sharpe, sortino, total_return
 
 
 def autoregressive(n, rho, seed):

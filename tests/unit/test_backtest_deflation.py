@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot_cripto.backtest.deflation import (
+from bot_cripto.backtest.statistics.deflation import (
     deflated_sharpe,
     expected_maximum_sharpe,
     minimum_track_record,
@@ -14,7 +14,7 @@ from bot_cripto.backtest.deflation import (
     sharpe_variance,
     variance_of_trials,
 )
-from bot_cripto.backtest.returns import period_sharpe
+from bot_cripto.backtest.statistics.returns import period_sharpe
 
 ratios = st.floats(-0.5, 0.5)
 skews = st.floats(-2.0, 2.0)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot_cripto.backtest.overfitting import path_sharpes, probability_of_overfitting
+from bot_cripto.backtest.statistics.overfitting import path_sharpes, probability_of_overfitting
 
 
 def splits(n, blocks, tested, purge, embargo):

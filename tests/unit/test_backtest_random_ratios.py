@@ -5,8 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot_cripto.backtest.random_ratios import booked_by_day, booked_ratios, ratio_against_random
-from bot_cripto.backtest.returns import account_metrics
+from bot_cripto.backtest.statistics.random_ratios import (
+    booked_by_day,
+    booked_ratios,
+    ratio_against_random,
+)
+from bot_cripto.backtest.statistics.returns import account_metrics
 from bot_cripto.timeframes import DAY_MS
 
 

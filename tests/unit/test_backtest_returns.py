@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot_cripto.backtest.returns import (
+from bot_cripto.backtest.statistics.returns import (
     DAY_MS,
     account_metrics,
     calmar,

@@ -14,9 +14,9 @@ from bot_cripto.models.fold_file import write_fold
 from bot_cripto.models.snapshot import write_snapshot
 from bot_cripto.models.walk_forward import walk_forward
 from bot_cripto.timeframes import iso
-from bot_cripto.tracking_client import connect
-from bot_cripto.tracking_trials import known_trials, record_trials
-from bot_cripto.trials import Trial, trial_sha256
+from bot_cripto.tracking.client import connect
+from bot_cripto.tracking.trial import Trial, trial_sha256
+from bot_cripto.tracking.trials import known_trials, record_trials
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "backtest_symbol.py"
 SETTINGS = Settings().model_dump(mode="json") | {
@@ -45,7 +45,12 @@ def files(tmp_path_factory):
     for path, fold in zip(paths, folds, strict=True):
         write_fold(path, fold, digest)
     (folder / "audit.json").write_text('{"alarms": [], "suspect": false}')
-    return str(folder / "snapshot.parquet"), list(map(str, paths)), str(folder / "audit.json")
+    walks = {"thresholds": [{}], "days": [], "returns": [], "trades": []}
+    walks |= {"fold_starts": [0], "until": 0}
+    (folder / "thresholds.json").write_text(json.dumps(walks))
+    names = ("audit.json", "thresholds.json")
+    first = str(folder / "snapshot.parquet")
+    return first, list(map(str, paths)), *(str(folder / name) for name in names)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot_cripto.backtest.trade_statistics import trade_statistics
+from bot_cripto.backtest.statistics.trade_statistics import trade_statistics
 from bot_cripto.execution.holdings import LONG, SHORT, Trade
 
 HOUR = 3_600_000

@@ -6,7 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot_cripto import metrics
-from bot_cripto.brier_decomposition import brier_columns, brier_decomposition, brier_parts
+from bot_cripto.backtest.statistics.brier_decomposition import (
+    brier_columns,
+    brier_decomposition,
+    brier_parts,
+)
 
 rows = st.lists(
     st.tuples(st.floats(0, 1) | st.sampled_from([0.4, 0.5]), st.sampled_from([0.0, 1.0])),

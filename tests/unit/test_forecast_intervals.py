@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot_cripto import metrics
-from bot_cripto.backtest.bootstrap import MIN_DAYS, expanded_tail
-from bot_cripto.backtest.forecast_intervals import (
+from bot_cripto.backtest.statistics.bootstrap import MIN_DAYS, expanded_tail
+from bot_cripto.backtest.statistics.brier_decomposition import brier_decomposition
+from bot_cripto.backtest.statistics.forecast_intervals import (
     NAMES,
     auc_resamples,
     concordant_pairs,
     forecast_intervals,
 )
-from bot_cripto.brier_decomposition import brier_decomposition
 
 
 def sample(days, seed, per_day=48):

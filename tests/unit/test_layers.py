@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "bot_cripto"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
-TRACKING = ("tracking", "tracking_client", "tracking_trials", "tracking_database")
+TRACKING = ("tracking/runs", "tracking/client", "tracking/trials", "tracking/database")
 """All that writes MLflow's database; the first three import mlflow."""
 
 

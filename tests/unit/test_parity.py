@@ -419,7 +419,7 @@ def test_drift_is_found_at_the_same_candles(world: World, set_now: Any, monkeypa
     changes = drawn(SEEDS[-1]) | {"block_on_drift": True}
     portfolio = Portfolio.walked(world, "drift", changes, whole_journal=True)
     found: dict[bool, list[int]] = {True: [], False: []}
-    for close in range(SINCE + 80 * STEP, SINCE + 160 * STEP, STEP):
+    for close in range(SINCE + 80 * STEP, UNTIL, STEP):
         gates = portfolio.documents[close][SYMBOLS[0]]["gates"]
         found[next(gate["passed"] for gate in gates if gate["name"] == "drift")].append(close)
     choice, compared = random.Random(8), Compared()

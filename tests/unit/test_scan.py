@@ -15,13 +15,13 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from model_market import SETTINGS, TIMEFRAME, cutoff, random_candles
 
-from bot_cripto.backtest import deflation
-from bot_cripto.backtest.scan import scan, validate
-from bot_cripto.backtest.scan_cell import ceiling, cell_settings, measure, resampled, surest
-from bot_cripto.backtest.scan_grid import at_full_cost, scan_grid
-from bot_cripto.backtest.scan_html import html
-from bot_cripto.backtest.scan_sentences import as_text
-from bot_cripto.backtest.scan_words import WORDS
+from bot_cripto.backtest.scan.cell import ceiling, cell_settings, measure, resampled, surest
+from bot_cripto.backtest.scan.grid import at_full_cost, scan_grid
+from bot_cripto.backtest.scan.html import html
+from bot_cripto.backtest.scan.result import scan, validate
+from bot_cripto.backtest.scan.sentences import as_text
+from bot_cripto.backtest.scan.words import WORDS
+from bot_cripto.backtest.statistics import deflation
 from bot_cripto.config.schema import Settings
 from bot_cripto.errors import DataError
 from bot_cripto.market.oracle import attainable_auc

@@ -7,11 +7,11 @@ from dataclasses import replace
 import model_market as market
 import pytest
 
-from bot_cripto import tracking_database
 from bot_cripto.errors import BusyError, DataError
 from bot_cripto.models.version_writer import write_version
-from bot_cripto.tracking import record_training, training_record
-from bot_cripto.tracking_client import prepare, tracking_uri
+from bot_cripto.tracking import database
+from bot_cripto.tracking.client import prepare, tracking_uri
+from bot_cripto.tracking.runs import record_training, training_record
 
 NOW = "2024-09-06T04:45:00Z"
 
@@ -168,10 +168,10 @@ def test_another_process_is_waited_for_but_not_for_ever(tmp_path):
         fcntl.flock(held, fcntl.LOCK_EX)
         with (
             pytest.raises(BusyError, match=r"mlflow\.db\.lock: another process has been recording"),
-            tracking_database.locked(path, wait_s=0.1),
+            database.locked(path, wait_s=0.1),
         ):
             pass
-    with tracking_database.locked(path, wait_s=0.1):
+    with database.locked(path, wait_s=0.1):
         assert not path.exists()
 
 
@@ -214,7 +214,7 @@ def test_a_database_that_cannot_be_written_is_named(place, tmp_path, monkeypatch
         return real(f"file:{path}?mode=ro", uri=True, **options)
 
     with monkeypatch.context() as locked_out:
-        locked_out.setattr(tracking_database.sqlite3, "connect", read_only)
+        locked_out.setattr(database.sqlite3, "connect", read_only)
         assert "attempt to write a readonly database" in refused(place[0])
         with pytest.raises(DataError, match="make room or access there, then run again"):
             record_training(*place, "bot-cripto", "a", [record])

@@ -10,12 +10,19 @@ from dataclasses import replace
 import pytest
 from report_example import example
 
-from bot_cripto import tracking_database, tracking_trials
 from bot_cripto.config.schema import Settings
 from bot_cripto.errors import BusyError, DataError
-from bot_cripto.tracking_client import connect
-from bot_cripto.tracking_trials import known_trials, record_trials
-from bot_cripto.trials import CHOICES, METRICS, Trial, backtest_trial, trial_params, trial_sha256
+from bot_cripto.tracking import database, trials
+from bot_cripto.tracking.client import connect
+from bot_cripto.tracking.trial import (
+    CHOICES,
+    METRICS,
+    Trial,
+    backtest_trial,
+    trial_params,
+    trial_sha256,
+)
+from bot_cripto.tracking.trials import known_trials, record_trials
 
 NOW, LATER = "2024-09-06T04:45:00Z", "2024-09-07T04:45:00Z"
 BTC = ("BTC/USDT", "binance")
@@ -176,8 +183,8 @@ def refused(path):
 
 
 def test_a_record_that_cannot_be_read_is_never_taken_for_an_empty_one(place, monkeypatch):
-    monkeypatch.setattr(tracking_trials, "SQLITE_WAIT_S", 0.1)
-    monkeypatch.setattr(tracking_database, "SQLITE_WAIT_S", 0.1)
+    monkeypatch.setattr(trials, "SQLITE_WAIT_S", 0.1)
+    monkeypatch.setattr(database, "SQLITE_WAIT_S", 0.1)
     with sqlite3.connect(place[0]) as other:
         other.execute("pragma locking_mode = exclusive")
         other.execute("begin exclusive")
@@ -199,6 +206,6 @@ def test_one_who_records_for_ever_is_not_waited_for(place, monkeypatch):
     def held(path, wait_s=0.0):
         raise BusyError(f"{path}.lock: another process has been recording")
 
-    monkeypatch.setattr(tracking_trials, "locked", held)
+    monkeypatch.setattr(trials, "locked", held)
     with pytest.raises(BusyError, match="another process"):
         known_trials(place[0], *BTC)

@@ -13,7 +13,7 @@ from model_market import SETTINGS
 from test_backtest_result import settings, snapshot
 
 from bot_cripto.backtest.folds import fold_bounds, fold_track
-from bot_cripto.backtest.returns import daily_returns
+from bot_cripto.backtest.statistics.returns import daily_returns
 from bot_cripto.backtest.threshold_grid import (
     ThresholdGrid,
     combinations,

@@ -82,7 +82,7 @@ def test_a_deleted_signal_comes_back_from_a_run_with_nothing_to_do(lab):
         # how a signal is explained to people: nothing
         ("bot_cripto/signals/explain.py", '"""', '"""Edited. ', []),
         # how MLflow is written to: nothing of the live path
-        ("bot_cripto/tracking.py", '"""', '"""Edited. ', []),
+        ("bot_cripto/tracking/runs.py", '"""', '"""Edited. ', []),
         # the decision: the signal alone
         ("bot_cripto/decision/gates.py", '"""', '"""Edited. ', ["make_signals"]),
     ],

@@ -6,8 +6,8 @@ import json
 
 import yaml
 
-from bot_cripto.backtest.scan import validate
-from bot_cripto.tracking_trials import known_trials
+from bot_cripto.backtest.scan.result import validate
+from bot_cripto.tracking.trials import known_trials
 
 SMALLEST = {
     "history_days": 16,

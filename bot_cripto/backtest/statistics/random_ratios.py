@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bot_cripto.backtest.returns import DAYS_A_YEAR
+from bot_cripto.backtest.statistics.returns import DAYS_A_YEAR
 from bot_cripto.metrics import Floats
 from bot_cripto.timeframes import DAY_MS
 
@@ -73,7 +73,7 @@ def booked_ratios(booked: Floats, initial_equity: float) -> dict[str, Floats]:
     Returns
     -------
     dict of str to ndarray of shape (traders,)
-        ``sharpe``, ``sortino`` and ``calmar``, annualised as in `bot_cripto.backtest.returns`, 0
+        ``sharpe``, ``sortino`` and ``calmar``, annualised as in `returns`, 0
         for who never made or lost anything, infinite without a loss; ``max_drawdown``, decimal,
         from day to day.
     """

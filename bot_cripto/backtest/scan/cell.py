@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot_cripto import metrics
-from bot_cripto.backtest import alarms, deflation
+from bot_cripto.backtest import alarms
 from bot_cripto.backtest.folds import fold_bounds, fold_track
-from bot_cripto.backtest.forecast_intervals import forecast_intervals, mean_interval
-from bot_cripto.backtest.returns import daily_returns, period_sharpe, total_return
-from bot_cripto.backtest.scan_grid import FULL
+from bot_cripto.backtest.scan.grid import FULL
+from bot_cripto.backtest.statistics import deflation
+from bot_cripto.backtest.statistics.forecast_intervals import forecast_intervals, mean_interval
+from bot_cripto.backtest.statistics.returns import daily_returns, period_sharpe, total_return
+from bot_cripto.backtest.statistics.trade_statistics import trade_statistics
 from bot_cripto.backtest.track import Track
-from bot_cripto.backtest.trade_statistics import trade_statistics
 from bot_cripto.backtest.walk import Walk
 from bot_cripto.decision.thresholds import policy_of, round_trip_cost
 from bot_cripto.errors import DataError, ModelError

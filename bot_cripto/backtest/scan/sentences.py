@@ -7,8 +7,8 @@ from itertools import groupby
 from typing import Any
 
 from bot_cripto.backtest.report_parts.head import SIMULATED_SOURCE
-from bot_cripto.backtest.scan_grid import at_full_cost
-from bot_cripto.backtest.scan_words import WORDS, ScanSpeech
+from bot_cripto.backtest.scan.grid import at_full_cost
+from bot_cripto.backtest.scan.words import WORDS, ScanSpeech
 
 Json = Mapping[str, Any]
 

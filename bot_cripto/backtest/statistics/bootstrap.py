@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from bot_cripto.backtest.returns import DAYS_A_YEAR
+from bot_cripto.backtest.statistics.returns import DAYS_A_YEAR
 from bot_cripto.metrics import Floats
 
 Interval = tuple[float, float]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bot_cripto.backtest.returns import DAY_MS, DAYS_A_YEAR
+from bot_cripto.backtest.statistics.returns import DAY_MS, DAYS_A_YEAR
 from bot_cripto.execution.holdings import Trade
 from bot_cripto.metrics import Floats
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from bot_cripto import clock
 from bot_cripto.errors import DataError
-from bot_cripto.tracking_client import (
+from bot_cripto.tracking.client import (
     connect,
     create_run,
     experiment,
@@ -25,8 +25,8 @@ from bot_cripto.tracking_client import (
     prepare,
     refuse_secrets,
 )
-from bot_cripto.tracking_database import SQLITE_WAIT_S, check, locked
-from bot_cripto.trials import Trial
+from bot_cripto.tracking.database import SQLITE_WAIT_S, check, locked
+from bot_cripto.tracking.trial import Trial
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -54,7 +54,7 @@ def known_trials(tracking_db: Path | str, symbol: str, source: str) -> dict[str,
     DataError
         The database cannot be read: to forget trials would flatter the next result.
     BusyError
-        Another process has held the database's lock for `LOCK_WAIT_S` (of tracking_database).
+        Another process has held the database's lock for `LOCK_WAIT_S` (of `tracking.database`).
 
     Notes
     -----

@@ -10,8 +10,8 @@ from bot_cripto.backtest.report_parts.head import SIMULATED_SOURCE
 from bot_cripto.backtest.report_parts.markup import esc, table, tag, text
 from bot_cripto.backtest.report_parts.panels import panel
 from bot_cripto.backtest.report_parts.style import STYLE
-from bot_cripto.backtest.scan_grid import at_full_cost
-from bot_cripto.backtest.scan_words import WORDS, ScanSpeech
+from bot_cripto.backtest.scan.grid import at_full_cost
+from bot_cripto.backtest.scan.words import WORDS, ScanSpeech
 from bot_cripto.errors import ConfigError
 
 MAPS_STYLE = """

@@ -9,13 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot_cripto import metrics
-from bot_cripto.backtest.bootstrap import (
+from bot_cripto.backtest.statistics.bootstrap import (
     MIN_DAYS,
     automatic_block,
     expanded_tail,
     stationary_resamples,
 )
-from bot_cripto.brier_decomposition import brier_columns, brier_decomposition, brier_parts
+from bot_cripto.backtest.statistics.brier_decomposition import (
+    brier_columns,
+    brier_decomposition,
+    brier_parts,
+)
 from bot_cripto.metrics import BINS, Floats
 from bot_cripto.timeframes import DAY_MS
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot_cripto import clock
 from bot_cripto.errors import DataError
-from bot_cripto.tracking_database import SQLITE_WAIT_S, check, locked, move_artefacts
+from bot_cripto.tracking.database import SQLITE_WAIT_S, check, locked, move_artefacts
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -55,7 +55,7 @@ def prepare(tracking_db: Path | str) -> None:
         The folder or the file cannot be written, or the file is damaged, no SQLite database or
         that of a newer MLflow; the text names it.
     BusyError
-        Another process has held the database's lock for `LOCK_WAIT_S` (of tracking_database).
+        Another process has held the database's lock for `LOCK_WAIT_S` (of `tracking.database`).
     """
     path = Path(tracking_db)
     _set_environment()

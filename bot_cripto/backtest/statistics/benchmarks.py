@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bot_cripto.backtest.random_ratios import booked_by_day
+from bot_cripto.backtest.statistics.random_ratios import booked_by_day
 from bot_cripto.errors import DataError
 from bot_cripto.execution.costs import Costs
 from bot_cripto.execution.holdings import LONG, Trade
@@ -100,7 +100,7 @@ def random_booked(
     Returns
     -------
     ndarray of shape (samples, days)
-        Quote currency, as `bot_cripto.backtest.random_ratios.booked_by_day` has it; the sum over
+        Quote currency, as `random_ratios.booked_by_day` has it; the sum over
         the days is the net result. Those of several symbols may be added; give each another seed.
 
     Notes

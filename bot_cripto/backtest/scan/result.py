@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bot_cripto.backtest import deflation
-from bot_cripto.backtest.scan_grid import ScanGrid, at_full_cost
-from bot_cripto.backtest.scan_sentences import sentences
+from bot_cripto.backtest.scan.grid import ScanGrid, at_full_cost
+from bot_cripto.backtest.scan.sentences import sentences
+from bot_cripto.backtest.statistics import deflation
 from bot_cripto.errors import DataError
 from bot_cripto.timeframes import iso
 
@@ -36,7 +36,7 @@ def scan(
     ----------
     symbol : str
     cells : sequence of dict
-        Of every timeframe and horizon, from `bot_cripto.backtest.scan_cell.measure`.
+        Of every timeframe and horizon, from `bot_cripto.backtest.scan.cell.measure`.
     grid : ScanGrid
     trials : mapping of str to float or None
         Sharpe ratios (of a day) of every configuration that was ever tried for the symbol, those

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot_cripto import clock
 from bot_cripto.models.version import METADATA, Version
-from bot_cripto.tracking_client import (
+from bot_cripto.tracking.client import (
     connect,
     create_run,
     experiment,
@@ -20,7 +20,7 @@ from bot_cripto.tracking_client import (
     prepare,
     refuse_secrets,
 )
-from bot_cripto.tracking_database import locked
+from bot_cripto.tracking.database import locked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -1,0 +1,1 @@
+"""Where is there an edge: timeframes, horizons and costs, measured and judged together."""

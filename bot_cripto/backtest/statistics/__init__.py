@@ -1,0 +1,1 @@
+"""Statistics of returns, trades and forecasts, with their uncertainty."""

@@ -1,0 +1,1 @@
+"""MLflow: the record of every training and of every configuration that was tried."""
