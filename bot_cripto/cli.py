@@ -11,10 +11,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bot_cripto import __version__
+from bot_cripto import __version__, clock
 from bot_cripto.checkout import own_layout, own_settings
 from bot_cripto.cli_trading import add_commands
-from bot_cripto.errors import EXIT_ALARM, EXIT_FAILED, EXIT_OK, BotCriptoError, DataError
+from bot_cripto.errors import (
+    EXIT_ALARM,
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_USAGE,
+    BotCriptoError,
+    DataError,
+)
 from bot_cripto.secrets import redact, redact_logs
 
 TARGETS = {
@@ -115,40 +122,50 @@ def _fetch(given: argparse.Namespace) -> int:
     return run_target("fetch", overrides=days, dry_run=given.dry_run)
 
 
-def _backtest(given: argparse.Namespace) -> int:
+def _evaluate(
+    target: str, given: argparse.Namespace, report: str, overrides: dict[str, str] | None = None
+) -> tuple[int, dict[str, Path]]:
+    """Run a target; return its exit code, and the reports that it published by symbol.
+
+    Of a symbol that has none it is said: the report of an earlier run is not shown for it.
+    """
     from bot_cripto.workflow.runner import run_target
 
-    code = run_target("backtest", overrides={"folds": str(given.folds)}, dry_run=given.dry_run)
-    if code == EXIT_OK and not given.dry_run:
-        settings = own_settings()
-        for symbol in settings["symbols"]:
-            path = own_layout(settings).report(symbol)
-            sys.stdout.write(f"{symbol}: {json.loads(path.read_bytes())['verdict']} ({path})\n")
+    began = clock.system_ms()
+    code = run_target(target, overrides=overrides, dry_run=given.dry_run)
+    if code == EXIT_USAGE or given.dry_run:
+        return code, {}
+    settings = own_settings()
+    published = {}
+    for symbol in settings["symbols"]:
+        path = own_layout(settings).reports(symbol) / report
+        if path.is_file() and path.stat().st_mtime * 1000 >= began:
+            published[symbol] = path
+        else:
+            sys.stdout.write(f"{symbol}: no result; the reason stands above\n")
+    return code, published
+
+
+def _backtest(given: argparse.Namespace) -> int:
+    folds = {"folds": str(given.folds)}
+    code, published = _evaluate("backtest", given, "backtest.json", folds)
+    for symbol, path in published.items():
+        sys.stdout.write(f"{symbol}: {json.loads(path.read_bytes())['verdict']} ({path})\n")
     return code
 
 
 def _tune(given: argparse.Namespace) -> int:
-    from bot_cripto.workflow.runner import run_target
-
-    code = run_target("tune", dry_run=given.dry_run)
-    if code == EXIT_OK and not given.dry_run:
-        settings = own_settings()
-        for symbol in settings["symbols"]:
-            path = own_layout(settings).reports(symbol) / "tuning.json"
-            sys.stdout.write(json.loads(path.read_bytes())["text"])
+    code, published = _evaluate("tune", given, "tuning.json")
+    for path in published.values():
+        sys.stdout.write(json.loads(path.read_bytes())["text"])
     return code
 
 
 def _audit(given: argparse.Namespace) -> int:
-    from bot_cripto.workflow.runner import run_target
-
-    code = run_target("audit", dry_run=given.dry_run)
-    if code != EXIT_OK or given.dry_run:
-        return code
-    settings = own_settings()
+    code, published = _evaluate("audit", given, "audit.json")
     words = {True: "passed", False: "ALARM", None: "unknown"}
-    for symbol in settings["symbols"]:
-        found = json.loads((own_layout(settings).reports(symbol) / "audit.json").read_bytes())
+    for symbol, path in published.items():
+        found = json.loads(path.read_bytes())
         for alarm in found["alarms"]:
             sys.stdout.write(f"{symbol}: {words[alarm['passed']]:7} {alarm['name']}: ")
             sys.stdout.write(f"{alarm['text']}\n")
@@ -158,18 +175,12 @@ def _audit(given: argparse.Namespace) -> int:
 
 
 def _scan(given: argparse.Namespace) -> int:
-    from bot_cripto.workflow.runner import run_target
-
-    code = run_target("scan", dry_run=given.dry_run)
-    if code != EXIT_OK or given.dry_run:
-        return code
     from bot_cripto.backtest.scan.sentences import as_text
 
-    settings = own_settings()
-    for symbol in settings["symbols"]:
-        folder = own_layout(settings).reports(symbol)
-        found = json.loads((folder / "scan.json").read_bytes())
-        sys.stdout.write(as_text(found, settings["language"]) + f"\n\n{folder / 'scan.html'}\n")
+    code, published = _evaluate("scan", given, "scan.json")
+    for path in published.values():
+        text = as_text(json.loads(path.read_bytes()), own_settings()["language"])
+        sys.stdout.write(f"{text}\n\n{path.with_suffix('.html')}\n")
     return code
 
 

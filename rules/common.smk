@@ -165,6 +165,13 @@ def close_run():
     """Publish what the run made; a failed symbol makes the exit code 1."""
     code = 1
     try:
+        if workflow.dag is None:
+            RUN.copies.clear()
+        else:
+            # where a step did not end well, what an earlier run made may still lie there
+            for job in workflow.dag.needrun_jobs():
+                for file in job.output:
+                    RUN.copies.pop(Path(STATE_DIR) / file, None)
         code = RUN.close()
     except Exception:
         traceback.print_exc()
@@ -246,3 +253,7 @@ def audit_files():
 
 def tune_files():
     return published(("tuning.json",))
+
+
+def scan_files():
+    return published(("scan.json", "scan.html"))

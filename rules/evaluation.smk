@@ -1,7 +1,7 @@
 # Evaluation: the models of each fold, the leak alarms, and the deployed decision and fills,
 # walked over what the models have not seen.
 FOLDS = [TRAINING / "folds" / f"{number}.json" for number in range(SETTINGS["folds"])]
-TRIAL_KEYS = (*DECISION_KEYS, "training", "folds", "fold_window", "fill_candles")
+TRIAL_KEYS = (*DECISION_KEYS, "history_days", "training", "folds", "fold_window", "fill_candles")
 
 
 rule train_fold:

@@ -5,12 +5,8 @@ from bot_cripto.backtest.scan.grid import scan_grid
 SCAN = scan_grid(SETTINGS)
 SCAN_KEYS = (
     *(key for key in DECISION_KEYS if key != "symbols"),
-    *("training", "folds", "fold_window", "fill_candles"),
+    *("history_days", "training", "folds", "fold_window", "fill_candles"),
 )
-
-
-def scan_files():
-    return published(("scan.json", "scan.html"))
 
 
 rule scan_cell:

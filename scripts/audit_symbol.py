@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bot_cripto import atomic
+from bot_cripto.backtest import alarms
 from bot_cripto.backtest.audit import audit
 from bot_cripto.errors import ModelError
 from bot_cripto.layout import Layout
 from bot_cripto.models.fold_file import read_folds
 from bot_cripto.models.snapshot import read_snapshot, training_data
 from bot_cripto.symbols import symbol_from_path
+from bot_cripto.timeframes import iso
 from bot_cripto.workflow.jobs import job
 
 log = logging.getLogger("bot_cripto")
@@ -26,11 +29,16 @@ def audit_symbol(
     folds: list[str],
     output: str,
 ) -> None:
-    """Audit one symbol; a history that could not be fetched leaves nothing to be asked."""
+    """Audit one symbol; without a history every alarm is not measured."""
     name = symbol_from_path(symbol)
-    found: dict[str, Any] = {"auc": None, "alarms": [], "suspect": False}
-    if Path(snapshot).stat().st_size:
+    cutoff = None
+    if not Path(snapshot).stat().st_size:
+        why = "its history could not be fetched; see the log of fetch_history"
+        unknown = [asdict(alarms.not_measured(alarm, why)) for alarm in alarms.NAMES]
+        found: dict[str, Any] = {"auc": None, "alarms": unknown, "suspect": False}
+    else:
         frozen = read_snapshot(snapshot)
+        cutoff = iso(frozen.cutoff_ms)
         no_folds = ""
         try:
             results = read_folds(folds, training_data(frozen))
@@ -40,7 +48,9 @@ def audit_symbol(
     for alarm in found["alarms"]:
         level = logging.ERROR if alarm["passed"] is False else logging.INFO
         log.log(level, "%s: %s: %s", name, alarm["name"], alarm["text"])
-    atomic.write_json(output, {"symbol": name, **found})
+    about = {"cutoff": cutoff, "timeframe": settings["timeframe"]}
+    about["horizon_steps"] = settings["horizon_steps"]
+    atomic.write_json(output, {"symbol": name, **about, **found})
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from bot_cripto.layout import Layout
 from bot_cripto.models.fold_file import read_folds
 from bot_cripto.models.snapshot import read_snapshot, training_data
 from bot_cripto.symbols import symbol_from_path
-from bot_cripto.timeframes import iso
+from bot_cripto.timeframes import iso, timeframe_ms
 from bot_cripto.tracking.trial import backtest_trial, trial_sha256
 from bot_cripto.tracking.trials import known_trials, record_trials
 from bot_cripto.workflow.jobs import job
@@ -37,7 +37,7 @@ def backtest_symbol(
     """Backtest one symbol."""
     name = symbol_from_path(symbol)
     if not Path(snapshot).stat().st_size:
-        raise DataError(f"{symbol}: its history could not be fetched; see the log of fetch_history")
+        raise DataError(f"{name}: its history could not be fetched; see the log of fetch_history")
     frozen = read_snapshot(snapshot)
     results = read_folds(folds, training_data(frozen))
     alarms = json.loads(Path(audit).read_bytes())
@@ -46,7 +46,8 @@ def backtest_symbol(
     walks = json.loads(Path(thresholds).read_bytes())
     grid = ThresholdGrid.from_json(walks).between(walks["fold_starts"][0], walks["until"])
     result = backtest(name, frozen, results, settings, tried, alarms, clock.now_ms())
-    result["pbo"] = overfitting_of(grid)
+    horizon_ms = settings["horizon_steps"] * timeframe_ms(settings["timeframe"])
+    result["pbo"] = overfitting_of(grid, horizon_ms)
     validate(result)
     page = html(result, settings["language"])
     texts = {"backtest.json": atomic.json_text(result), "backtest.html": page}

@@ -64,11 +64,11 @@ def tune_symbol(
         tried,
         iso(value["until"]),
     )
-    count = len(known_trials(layout.mlflow_db, name, settings["market"]))
-    tuned = tune(grid, value["fold_starts"], value["until"], count)
+    known = known_trials(layout.mlflow_db, name, settings["market"])
+    tuned = tune(grid, value["fold_starts"], value["until"], known)
     text = words(name, tuned)
     log.info("%s", text)
-    atomic.write_json(output, {"symbol": name, "text": text, **tuned})
+    atomic.write_json(output, {"symbol": name, "until": iso(value["until"]), "text": text, **tuned})
 
 
 if __name__ == "__main__":

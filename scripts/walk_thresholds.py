@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bot_cripto import atomic
+from bot_cripto.backtest import threshold_grid
 from bot_cripto.backtest.folds import fold_bounds, fold_track
-from bot_cripto.backtest.threshold_grid import combinations, walk_thresholds
 from bot_cripto.errors import DataError, ModelError
 from bot_cripto.layout import Layout
 from bot_cripto.models.fold_file import read_folds
@@ -20,7 +20,7 @@ from bot_cripto.workflow.jobs import job
 log = logging.getLogger("bot_cripto")
 
 
-def threshold_walks(
+def walk_thresholds(
     layout: Layout,
     settings: dict[str, Any],
     symbol: str,
@@ -32,7 +32,7 @@ def threshold_walks(
     """Walk one symbol under every combination of thresholds."""
     name = symbol_from_path(symbol)
     if not Path(snapshot).stat().st_size:
-        raise DataError(f"{symbol}: its history could not be fetched; see the log of fetch_history")
+        raise DataError(f"{name}: its history could not be fetched; see the log of fetch_history")
     frozen = read_snapshot(snapshot)
     data = training_data(frozen)
     results = read_folds(folds, data)
@@ -44,7 +44,8 @@ def threshold_walks(
     bounds = fold_bounds(results)
     track = fold_track(name, frozen, results, settings)
     since = int(frozen.candles.open_time[bounds[0][0]])
-    grid = walk_thresholds(track, settings, since, combinations(settings))
+    tried = threshold_grid.combinations(settings)
+    grid = threshold_grid.walk_thresholds(track, settings, since, tried)
     until = since + len(track.cases) * timeframe_ms(frozen.timeframe)
     log.info("%s: %d combinations over %d days", name, len(grid.thresholds), len(grid.days))
     atomic.write_json(
@@ -53,4 +54,4 @@ def threshold_walks(
 
 
 if __name__ == "__main__":
-    job(threshold_walks, "symbol", "snapshot", "before", "folds+", "output")
+    job(walk_thresholds, "symbol", "snapshot", "before", "folds+", "output")

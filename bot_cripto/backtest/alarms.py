@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +34,13 @@ SHIFT = 1000
 LIMIT = 3.3
 """Standard errors above 0.5 from which an AUC is no chance: one in two thousand."""
 
+MIN_BLOCKS = 20
+"""Of fewer blocks no standard error is told by resampling them."""
+
 NULL_FOLDS = 2
+
+NAMES = ("truncation", "ceiling", "label_shift", "null_control")
+"""Every alarm, in the order of the audit."""
 
 CUTS = 12
 """At how many closes more than the longest bar has features are computed from cut candles."""
@@ -178,17 +185,35 @@ def standard_error(prob_up: Floats, up: Floats, horizon_steps: int) -> float:
     Parameters
     ----------
     prob_up, up : ndarray of shape (n,)
-        In the order of time; outcomes 0 or 1.
+        In the order of time; outcomes 0 or 1, both of them there.
     horizon_steps : int
+
+    Notes
+    -----
+    By blocks of ten horizons; of fewer than `MIN_BLOCKS` of them, whose resamples vary too little,
+    that of an AUC of 0.5 of as many independent forecasts as there are horizons.
+
+    References
+    ----------
+    Bamber (1975), The area above the ordinal dominance graph: that variance.
     """
-    low, high = metrics.auc_interval(prob_up, up, block=10 * horizon_steps)
+    block, n = 10 * horizon_steps, len(up)
+    if n < MIN_BLOCKS * block:
+        rises = float(np.mean(up))
+        return math.sqrt(horizon_steps / (12 * n * rises * (1 - rises)))
+    low, high = metrics.auc_interval(prob_up, up, block=block)
     return max((high - low) / 3.92, 1e-9)
 
 
 def _chance(name: str, prob_up: Floats, forward: Floats, horizon_steps: int) -> Alarm:
     """Return whether the AUC of a forecast that can know nothing is at 0.5, but for chance."""
     up = (forward > 0).astype(np.float64)
-    auc, error = metrics.auc(prob_up, up), standard_error(prob_up, up, horizon_steps)
+    auc = metrics.auc(prob_up, up)
+    if not math.isfinite(auc):
+        return not_measured(name, "all outcomes were the same")
+    error = standard_error(prob_up, up, horizon_steps)
+    if LIMIT * error >= 0.5:
+        return not_measured(name, f"{len(up)} forecasts of {horizon_steps} candles ahead are few")
     passed = bool(auc - 0.5 <= LIMIT * error)
     relation = "within" if passed else "above"
     return Alarm(name, passed, f"AUC {auc:.4f} is {relation} 0.5 and {LIMIT} x {error:.4f}")

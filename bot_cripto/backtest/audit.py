@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -41,20 +42,23 @@ def audit(
         ``passed`` -- None: not measured -- and ``text``) and ``suspect``: one went off.
     """
     training = TrainingSettings(**settings["training"], horizon_steps=settings["horizon_steps"])
-    auc = None
+    auc, why = None, no_folds
     found = [alarms.truncation(snapshot)]
     if results:
         index, columns = join(results)
         prob_up, forward = columns["prob_up"], snapshot.forward_return[index]
         up = (forward > 0).astype(float)
-        auc = metrics.auc(prob_up, up)
+        measured = metrics.auc(prob_up, up)
+        auc = measured if math.isfinite(measured) else None
+        why = "all outcomes were the same"
+    if auc is not None:
         error = alarms.standard_error(prob_up, up, training.horizon_steps)
         found += [
             alarms.ceiling(auc, settings, error),
             alarms.label_shift(prob_up, forward, training.horizon_steps),
         ]
     else:
-        found += [alarms.not_measured(name, no_folds) for name in ("ceiling", "label_shift")]
+        found += [alarms.not_measured(name, why) for name in ("ceiling", "label_shift")]
     try:
         found.append(alarms.null_control(snapshot, training))
     except ModelError as too_little:

@@ -58,7 +58,8 @@ def money(
     initial, costs = float(settings["initial_equity"]), Costs.of(settings)
     times = since + step * np.arange(1, len(equity) + 1)
     daily = daily_returns(times, equity, initial)
-    of_trades = trade_statistics(trades, equity, exposure > 0, step)
+    crossing = float(costs.crossing)
+    of_trades = trade_statistics(trades, equity, exposure > 0, step, crossing=crossing)
     spans = _spans(daily)
     held = buy_and_hold(candles.open, candles.close, costs, initial)
     ratio = period_sharpe(daily)
@@ -74,13 +75,13 @@ def money(
     keep = _thinned(len(times))
     return {
         **account_metrics(times, equity, initial, step),
-        "gross_return": of_trades.gross / initial,
+        "gross_return": (of_trades.gross + of_trades.crossed) / initial,
         "day_sharpe": ratio,
         "hit_rate": of_trades.hit_rate,
         "profit_factor": _finite(of_trades.profit_factor),
         "exposure": of_trades.exposure,
         "turnover": of_trades.turnover,
-        "costs_paid": of_trades.fees + of_trades.funding,
+        "costs_paid": of_trades.fees + of_trades.funding + of_trades.crossed,
         "average_trade": of_trades.average_net,
         "average_cost": of_trades.average_cost,
         "trades": of_trades.trades,

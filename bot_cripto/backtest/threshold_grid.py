@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bot_cripto.backtest.statistics.overfitting import probability_of_overfitting
+from bot_cripto.backtest.statistics.overfitting import PURGE, probability_of_overfitting
 from bot_cripto.backtest.statistics.returns import daily_returns
 from bot_cripto.backtest.track import Track
 from bot_cripto.backtest.walk import Walk
@@ -22,8 +22,8 @@ KEYS = ("prob_min", "min_expected_return", "risk_max")
 PROB_MINS = (0.50, 0.53, 0.56, 0.60)
 RISK_MAXES = (0.15, 0.30, 1.0)
 
-MIN_BLOCK_DAYS = 5
-"""Least days of a block of the cross-validation: two of them may be purged."""
+KEPT_DAYS = 3
+"""Least days of a block of the cross-validation that are not purged of it."""
 
 MIN_BLOCKS = 6
 
@@ -121,15 +121,23 @@ def walk_thresholds(
     return ThresholdGrid(list(tried), days, np.column_stack(returns), np.column_stack(trades))
 
 
-def overfitting_of(grid: ThresholdGrid) -> dict[str, Any] | None:
+def overfitting_of(grid: ThresholdGrid, horizon_ms: int = 0) -> dict[str, Any] | None:
     """Return the probability that choosing among these thresholds by the past overfits.
 
     None where there are too few days, or where no combination ever traded.
+
+    Parameters
+    ----------
+    grid : ThresholdGrid
+    horizon_ms : int
+        For how long a position is held, milliseconds: so many days, at least one, are purged on
+        each side of a border.
     """
-    blocks = min(16, len(grid.days) // MIN_BLOCK_DAYS // 2 * 2)
+    purge = max(PURGE, -(-horizon_ms // DAY_MS))
+    blocks = min(16, len(grid.days) // (2 * purge + KEPT_DAYS) // 2 * 2)
     if blocks < MIN_BLOCKS:
         return None
-    found = probability_of_overfitting(grid.returns, blocks)
+    found = probability_of_overfitting(grid.returns, blocks, purge=purge)
     if found is None:
         return None
     return {
@@ -139,4 +147,5 @@ def overfitting_of(grid: ThresholdGrid) -> dict[str, Any] | None:
         "idle": found.idle,
         "splits": len(found.logits),
         "blocks": blocks,
+        "purged_days": purge,
     }

@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 
 from bot_cripto.backtest.statistics import deflation
-from bot_cripto.backtest.statistics.bootstrap import MIN_DAYS, automatic_block, stationary_resamples
+from bot_cripto.backtest.statistics.bootstrap import (
+    MIN_DAYS,
+    automatic_block,
+    expanded_tail,
+    stationary_resamples,
+)
 from bot_cripto.backtest.statistics.returns import period_sharpe, total_return
 from bot_cripto.backtest.threshold_grid import ThresholdGrid
 from bot_cripto.metrics import Floats
@@ -38,7 +43,12 @@ def choose(grid: ThresholdGrid) -> int:
     return best
 
 
-def tune(grid: ThresholdGrid, fold_starts: Sequence[int], until_ms: int, trials: int) -> Json:
+def tune(
+    grid: ThresholdGrid,
+    fold_starts: Sequence[int],
+    until_ms: int,
+    trials: Mapping[str, float | None],
+) -> Json:
     """Return what thresholds to change, and what tuning them so has been worth.
 
     For each fold the combination is chosen by days that end a whole day before the fold begins;
@@ -53,8 +63,9 @@ def tune(grid: ThresholdGrid, fold_starts: Sequence[int], until_ms: int, trials:
         Open time of the first candle of each fold, milliseconds since the epoch, UTC.
     until_ms : int
         End of the last fold.
-    trials : int
-        Configurations that were tried for the symbol in all.
+    trials : mapping of str to float or None
+        Sharpe ratios (of a day) of all configurations that were tried for the symbol, by hash;
+        those of the grid are among them.
 
     Returns
     -------
@@ -99,14 +110,14 @@ def tune(grid: ThresholdGrid, fold_starts: Sequence[int], until_ms: int, trials:
             if configured[key] != proposal[key]
         },
         "combinations": len(grid.thresholds),
-        "trials": trials,
+        "trials": len(trials),
         "days": len(ours),
         "by_fold": by_fold,
         "nested": _result(ours, sum(pair[0] for pair in trades)),
         "configured_result": _result(theirs, sum(pair[1] for pair in trades)),
         "difference": {"mean": mean, "low": low, "high": high},
         "shown": low is not None and low > 0,
-        "proposal_dsr": _deflated(grid.returns[:, place], grid.returns, trials),
+        "proposal_dsr": _deflated(grid.returns[:, place], trials),
     }
 
 
@@ -137,14 +148,15 @@ def _result(daily: Floats, trades: int) -> Json:
     }
 
 
-def _deflated(daily: Floats, tried: Floats, trials: int) -> float | None:
+def _deflated(daily: Floats, trials: Mapping[str, float | None]) -> float | None:
     ratio = period_sharpe(daily)
     if ratio is None:
         return None
-    ratios = [r for column in tried.T if (r := period_sharpe(column)) is not None]
-    spread = deflation.variance_of_trials(ratios, len(daily))
+    known = [value for value in trials.values() if value is not None]
+    spread = deflation.variance_of_trials(known, len(daily))
     skewness, kurtosis = deflation.shape(daily)
-    return deflation.deflated_sharpe(ratio, len(daily), skewness, kurtosis, trials, spread)
+    number = max(len(trials), 1)
+    return deflation.deflated_sharpe(ratio, len(daily), skewness, kurtosis, number, spread)
 
 
 def _mean_interval(daily: Floats) -> tuple[float, float | None, float | None]:
@@ -153,6 +165,8 @@ def _mean_interval(daily: Floats) -> tuple[float, float | None, float | None]:
     if len(daily) < MIN_DAYS:
         return mean, None, None
     random = np.random.Generator(np.random.PCG64(0))
-    places = stationary_resamples(len(daily), automatic_block(daily), RESAMPLES, random)
-    low, high = np.quantile(daily[places].mean(axis=1), [0.025, 0.975])
+    block = automatic_block(daily)
+    places = stationary_resamples(len(daily), block, RESAMPLES, random)
+    tail = expanded_tail(0.95, len(daily) / block)
+    low, high = np.quantile(daily[places].mean(axis=1), [tail, 1.0 - tail])
     return mean, float(low), float(high)

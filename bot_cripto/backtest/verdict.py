@@ -23,7 +23,7 @@ class Evidence:
     net_return : float
         Total return after all costs, decimal.
     random_p : float or None
-        Share of random traders that were at least as good.
+        Share of random traders that were at least as good; None where nobody traded.
     deflated_sharpe : float or None
         Probability that the Sharpe ratio is more than luck among the trials.
     trials : int
@@ -132,7 +132,8 @@ def _costs(evidence: Evidence, shortcomings: list[str], language: str) -> str:
         "deflated": _number(_or_nan(evidence.deflated_sharpe), language, 3),
     }
     if "loss" in shortcomings:
-        return words["costs_no" if evidence.net_return < 0 else "costs_nothing"].format(**values)
+        nothing = "costs_idle" if evidence.random_p is None else "costs_nothing"
+        return words["costs_no" if evidence.net_return < 0 else nothing].format(**values)
     if not shortcomings:
         return words["costs_suspect" if evidence.suspect else "costs_yes"].format(**values)
     reasons = words["and"].join(words[name].format(**values) for name in shortcomings)

@@ -19,6 +19,7 @@ WORDS: dict[str, dict[str, str]] = {
         "costs_not_shown": "Does it survive costs? Not shown: {net} % after costs, but {reasons}.",
         "costs_no": "Does it survive costs? No: {net} % after costs.",
         "costs_nothing": "Does it survive costs? Not shown: nothing was earned after costs.",
+        "costs_idle": "Does it survive costs? Not shown: the gates let no trade through.",
         "costs_suspect": "Does it survive costs? Not shown: the {net} % after costs are not to be "
         "believed, for a leak alarm went off.",
         "random": "random traders did as well in {p} % of the cases (at most 5 % needed)",
@@ -58,6 +59,8 @@ WORDS: dict[str, dict[str, str]] = {
         "costs_no": "¿Sobrevive a los costos? No: {net} % después de costos.",
         "costs_nothing": "¿Sobrevive a los costos? No está demostrado: no se ganó nada después de "
         "costos.",
+        "costs_idle": "¿Sobrevive a los costos? No está demostrado: los filtros no dejaron pasar "
+        "ninguna operación.",
         "costs_suspect": "¿Sobrevive a los costos? No está demostrado: el {net} % después de "
         "costos no es creíble, porque saltó una alarma de fuga de datos.",
         "random": "los operadores al azar lo igualaron en el {p} % de los casos (se exige un 5 % "

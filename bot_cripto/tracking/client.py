@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sqlite3
@@ -125,6 +126,8 @@ def _set_environment() -> None:
     """Keep MLflow quiet and local; what the operator has set stays."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    # it tells each plugin of its own that it loads
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def _upgrade(path: Path) -> None:

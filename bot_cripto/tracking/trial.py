@@ -17,7 +17,7 @@ _NO_CHOICE = {
 CHOICES: tuple[str, ...] = tuple(
     sorted(
         ((POLICY_KEYS | set(STATE_KEYS)) - _NO_CHOICE)
-        | {"training", "folds", "fold_window", "fill_candles", "model_risk_vol_ref"}
+        | {"training", "folds", "fold_window", "fill_candles", "model_risk_vol_ref", "history_days"}
         | {"regime_adx_trend_min", "regime_atr_high_vol_pct"}
     )
 )

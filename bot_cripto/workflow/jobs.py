@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ from bot_cripto.errors import EXIT_FAILED, EXIT_USAGE, BotCriptoError
 from bot_cripto.layout import Layout
 from bot_cripto.locks import job_lock
 from bot_cripto.secrets import redact, redact_logs
+from bot_cripto.symbols import symbol_from_path
 
 ROLES_VARIABLE = "BOT_CRIPTO_ROLES"
 ERRORS_VARIABLE = "BOT_CRIPTO_ERRORS"
@@ -61,13 +63,19 @@ def job(work: Callable[..., None], *arguments: str) -> None:
                 held.enter_context(job_lock(layout.locks, role))
             work(layout, settings, **given)
     except BotCriptoError as error:
-        _record(step, str(error))
-        log.error("%s: %s", step, error)
+        text = _with_symbol(str(error), given.get("symbol"))
+        _record(step, text)
+        log.error("%s: %s", step, text)
         sys.exit(error.exit_code)
     except json.JSONDecodeError as error:
         log.error("%s: --settings is no JSON: %s", step, error)
         sys.exit(EXIT_USAGE)
     except Exception as error:  # noqa: BLE001 - the process ends here; nothing is swallowed
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            text = _with_symbol(f"{error.strerror}: make room, then run again", given.get("symbol"))
+            _record(step, text)
+            log.error("%s: %s", step, text)
+            sys.exit(EXIT_FAILED)
         _record(step, redact(f"{type(error).__name__}: {error}"))
         sys.stderr.write(redact(traceback.format_exc()))
         sys.exit(EXIT_FAILED)
@@ -81,6 +89,12 @@ def provenance() -> dict[str, str | None]:
     """
     known: dict[str, str | None] = json.loads(os.environ.get(PROVENANCE_VARIABLE) or "{}")
     return known
+
+
+def _with_symbol(text: str, symbol: str | None) -> str:
+    """Return an error's text with the symbol before it, where it does not begin with it."""
+    name = symbol_from_path(symbol) if symbol else ""
+    return text if text.startswith(name) else f"{name}: {text}"
 
 
 def _record(step: str, text: str) -> None:

@@ -179,7 +179,7 @@ class Run:
         """Publish, set failed artefacts aside for the next try, and return the exit code."""
         failed = bool(self.errors.lines)
         for made, published in self.copies.items():
-            if made.is_file():  # of a symbol that failed there is none
+            if made.is_file():
                 atomic.write_bytes(published, made.read_bytes())
         if self.publishes:
             failed |= self._publish()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from model_market import SETTINGS, TIMEFRAME, cutoff, random_candles
 
+from bot_cripto import metrics
 from bot_cripto.backtest import alarms
 from bot_cripto.backtest.audit import audit
 from bot_cripto.backtest.result import backtest as backtest_of_folds
@@ -97,6 +98,24 @@ def test_costs_are_paid():
     free, dear = result(0.0), result(0.5)
     assert dear["costs_paid"] > 0 == free["costs_paid"]
     assert dear["net_return"] < free["net_return"]
+
+
+def test_costs_count_whole_whether_they_are_fees_or_lie_in_the_prices():
+    """All that a fill costs is compared with all that it may cost: 2 bp a side either way."""
+
+    def money_at(**costs):
+        given = {"fees_bps": 0.0, "spread_bps": 0.0, "slippage_bps": 0.0} | costs
+        return backtest("BTC/USDT", snapshot(), settings(**given), {}, cutoff())
+
+    fees, prices = money_at(fees_bps=2.0), money_at(spread_bps=2.0, slippage_bps=1.0)
+    assert prices["trades"] == fees["trades"] > 20
+    for name, near in (("costs_paid", 0.01), ("average_cost", 0.01), ("gross_return", 0.01)):
+        assert prices[name] == pytest.approx(fees[name], rel=near), name
+    assert prices["break_even_cost_bps"] == pytest.approx(fees["break_even_cost_bps"], abs=0.05)
+    for found in (fees, prices):
+        assert (found["net_return"] > 0) == (found["break_even_cost_bps"] > 2.0)
+        earned = found["gross_return"] - found["costs_paid"] / found["initial_equity"]
+        assert found["net_return"] == pytest.approx(earned, abs=1e-3)
 
 
 def test_the_same_again_is_the_same():
@@ -187,3 +206,25 @@ def test_forecasts_that_know_what_is_far_ahead_raise_the_label_shift():
     knowing = 0.5 + 0.1 * np.sign(np.roll(forward, -alarms.SHIFT))
     assert not alarms.label_shift(knowing, forward, 3).passed
     assert "not measured" in alarms.label_shift(honest[:100], forward[:100], 3).text
+
+
+def test_a_horizon_that_comes_few_times_raises_no_alarm_by_luck():
+    """Outcomes of 288 candles overlap: of 3000 rows only ten are independent."""
+    gone_off = 0
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        slow = np.convolve(random.standard_normal(3299), np.ones(300), "valid")
+        forward = np.convolve(random.standard_normal(3287), np.ones(288), "valid")
+        gone_off += alarms._chance("label_shift", slow, forward, 288).passed is False
+    assert gone_off == 0
+    few = alarms._chance("label_shift", slow[:600], forward[:600], 288)
+    assert few.passed is None and "not measured" in few.text
+
+
+def test_the_error_of_few_horizons_is_that_of_so_many_draws():
+    random = np.random.default_rng(0)
+    aucs = []
+    for _ in range(400):
+        up = np.repeat(random.random(30) < 0.5, 20).astype(float)
+        aucs.append(metrics.auc(np.repeat(random.random(30), 20), up))
+    assert alarms.standard_error(np.arange(600.0), up, 20) == pytest.approx(np.std(aucs), rel=0.2)

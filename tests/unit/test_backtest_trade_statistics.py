@@ -54,6 +54,20 @@ def test_funding_is_a_cost_like_fees():
     assert found.break_even_bps == pytest.approx((10 - 0.75) / 810 * 10_000)
 
 
+def test_what_lies_in_the_prices_is_a_cost_too():
+    """Mid prices of 100 and 110, crossed by 1 % on each side, without a fee."""
+    long = trade("101", "108.9", quantity="2", fee_bps=0)
+    short = trade("108.9", "101", SHORT, quantity="2", fee_bps=0)
+    held = np.array([True])
+    for one, mid in ((long, 20.0), (short, 20.0)):
+        found = trade_statistics([one], np.array([1000.0]), held, HOUR, crossing=0.01)
+        assert found.crossed == pytest.approx(2 * (1 + 1.1))
+        assert found.gross + found.crossed == pytest.approx(mid)
+        entry = 2 * float(one.entry_price)
+        assert found.average_cost == pytest.approx(found.crossed / entry)
+        assert found.break_even_bps == pytest.approx(mid / found.traded_notional * 10_000)
+
+
 def test_without_trades_there_is_no_ratio():
     found = statistics([])
     assert (found.trades, found.net, found.turnover) == (0, 0.0, 0.0)

@@ -48,6 +48,7 @@ def test_what_is_shown_is_said():
         ({"auc": 0.47, "auc_interval": (0.45, 0.49)}, 0, "worse than chance"),
         ({"net_return": -0.03}, 1, "No: -3.00 %"),
         ({"net_return": 0.0}, 1, "nothing was earned"),
+        ({"net_return": 0.0, "random_p": None}, 1, "the gates let no trade through"),
         ({"random_p": 0.06}, 1, "random traders did as well in 6.00 %"),
         ({"random_p": None}, 1, "no comparison with random traders"),
         ({"deflated_sharpe": 0.94}, 1, "deflated Sharpe ratio is 0.940"),

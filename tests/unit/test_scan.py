@@ -154,6 +154,7 @@ def test_the_ceiling_of_a_made_up_market_is_that_of_the_candles_below():
     own = cell_settings(settings(**market), "BTC/USDT", "15m", 2)
     alarm = ceiling(attainable_auc(0.5, 6, "5m") + 0.02, own, "5m")
     assert alarm.passed is False and f"{attainable_auc(0.5, 6, '5m'):.3f}" in alarm.text
+    assert ceiling(attainable_auc(0.5, 6, "5m") + 0.02, own, "5m", error=0.01).passed
     assert ceiling(0.599, settings(), "5m").passed and not ceiling(0.61, settings(), "5m").passed
 
 

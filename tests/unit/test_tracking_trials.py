@@ -55,7 +55,8 @@ def test_what_is_no_choice_makes_no_other_trial():
     training = SETTINGS["training"] | {"rounds": 7}
     for other in (
         *({"prob_min": 0.61}, {"fees_bps": 9.0}, {"timeframe": "1h"}, {"horizon_steps": 4}),
-        *({"training": training}, {"folds": 5}, {"allow_range": True}, {"stop_volatilities": 3}),
+        *({"training": training}, {"folds": 5}, {"history_days": 90}, {"allow_range": True}),
+        {"stop_volatilities": 3},
     ):
         assert trial_sha256(SETTINGS | other) != this
     with pytest.raises(KeyError, match="prob_min"):

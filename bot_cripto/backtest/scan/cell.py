@@ -128,7 +128,7 @@ def surest(open_ms: NDArray[np.int64], prob_up: Floats, forward: Floats) -> Json
     }
 
 
-def ceiling(auc: float, settings: Mapping[str, Any], base: str) -> alarms.Alarm:
+def ceiling(auc: float, settings: Mapping[str, Any], base: str, error: float = 0.0) -> alarms.Alarm:
     """Return whether an AUC can be reached without knowing the future.
 
     Parameters
@@ -139,10 +139,12 @@ def ceiling(auc: float, settings: Mapping[str, Any], base: str) -> alarms.Alarm:
     base : str
         Timeframe of the candles that it was made of: on a made-up market nothing that is made of
         them can know more than they do.
+    error : float
+        Standard error of the AUC.
     """
     steps = settings["horizon_steps"] * timeframe_ms(settings["timeframe"]) // timeframe_ms(base)
     known = {**settings, "timeframe": base, "horizon_steps": min(steps, BLOCK)}
-    return alarms.ceiling(auc, known)
+    return alarms.ceiling(auc, known, error)
 
 
 def measure(
@@ -203,10 +205,12 @@ def measure(
         return cell | {"reason": str(too_little)}
     index, columns = join(results)
     opened, forward = snapshot.candles.open_time[index], snapshot.forward_return[index]
-    auc = metrics.auc(columns["prob_up"], (forward > 0).astype(np.float64))
+    up = (forward > 0).astype(np.float64)
+    auc = metrics.auc(columns["prob_up"], up)
     if not math.isfinite(auc):
         return cell | {"reason": "all candles that were forecast had the same outcome"}
-    alarm = ceiling(auc, own, base.timeframe)
+    error = alarms.standard_error(columns["prob_up"], up, horizon)
+    alarm = ceiling(auc, own, base.timeframe, error)
     track = fold_track(symbol, snapshot, results, own)
     since = int(snapshot.candles.open_time[fold_bounds(results)[0][0]])
     until = since + len(track.cases) * timeframe_ms(timeframe)

@@ -11,7 +11,7 @@ import numpy as np
 from bot_cripto.metrics import Floats
 
 PURGE = 1
-"""Days: a trade lasts minutes to hours, so that none reaches beyond the next day."""
+"""Days: a trade that lasts minutes to hours reaches into the next day at most."""
 
 
 @dataclass(frozen=True)

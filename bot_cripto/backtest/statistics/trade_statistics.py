@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot_cripto.backtest.statistics.returns import DAY_MS, DAYS_A_YEAR
-from bot_cripto.execution.holdings import Trade
+from bot_cripto.execution.holdings import LONG, Trade
 from bot_cripto.metrics import Floats
 
 
@@ -17,8 +17,8 @@ from bot_cripto.metrics import Floats
 class TradeStatistics:
     """The trades of an account over a stretch of candles.
 
-    Spread and slippage lie in the prices of the fills: `gross` is after them; `fees`, and the
-    `funding` of what may be short, are apart.
+    Spread and slippage lie in the prices of the fills: `gross` is after them, and `crossed` is
+    what they took; `fees`, and the `funding` of what may be short, are apart.
 
     Attributes
     ----------
@@ -31,8 +31,8 @@ class TradeStatistics:
     average_net : float or None
         Mean of each trade's net, as a decimal of its notional at entry; None without trades.
     average_cost : float or None
-        The same of its fees and funding.
-    gross, fees, funding, net : float
+        The same of its fees, funding and what was crossed.
+    gross, fees, funding, net, crossed : float
         Quote currency; ``net = gross - fees - funding``.
     traded_notional : float
         Both sides of every trade, quote currency.
@@ -42,8 +42,9 @@ class TradeStatistics:
         Traded notional over mean equity, per year of 365 days; None without candles, or where
         the mean equity is not above 0.
     break_even_bps : float or None
-        Fee of one side, in basis points of notional, at which `net` would be 0 with the funding
-        as it was; below 0 where even without fees there is a loss. None without trades.
+        Fee and crossing of one side, in basis points of notional, at which `net` would be 0 with
+        the funding as it was; below 0 where even without them there is a loss. None without
+        trades.
     """
 
     trades: int
@@ -55,6 +56,7 @@ class TradeStatistics:
     fees: float
     funding: float
     net: float
+    crossed: float
     traded_notional: float
     exposure: float | None
     turnover: float | None
@@ -62,7 +64,12 @@ class TradeStatistics:
 
 
 def trade_statistics(
-    trades: Sequence[Trade], equity: Floats, held: NDArray[np.bool_], step_ms: int
+    trades: Sequence[Trade],
+    equity: Floats,
+    held: NDArray[np.bool_],
+    step_ms: int,
+    *,
+    crossing: float = 0.0,
 ) -> TradeStatistics:
     """Return what trades came to.
 
@@ -76,12 +83,19 @@ def trade_statistics(
         Whether a position was held at that close.
     step_ms : int
         Of a candle, milliseconds.
+    crossing : float
+        Half the spread and the slippage that lie in each price (decimal); at 0 they count as the
+        market's, and costs are fees and funding alone.
     """
     n = len(equity)
     table = np.array([_row(trade) for trade in trades], dtype=np.float64).reshape(-1, 6)
     entry, exit_, gross, fees, funding, net = table.T
     won, lost = float(net[net > 0].sum()), float(-net[net < 0].sum())
     notional = float(entry.sum() + exit_.sum())
+    sign = np.array([1.0 if trade.side == LONG else -1.0 for trade in trades])
+    # who buys pays the price that much higher, who sells gets it that much lower
+    crossed = crossing * (entry / (1.0 + sign * crossing) + exit_ / (1.0 - sign * crossing))
+    paid = fees + funding + crossed
     any_trade = len(table) > 0
     mean_equity = float(np.mean(equity)) if n else 0.0
     years = n * step_ms / (DAYS_A_YEAR * DAY_MS)
@@ -90,15 +104,18 @@ def trade_statistics(
         hit_rate=float(np.mean(net > 0)) if any_trade else None,
         profit_factor=won / lost if lost > 0 else None,
         average_net=float(np.mean(net / entry)) if any_trade else None,
-        average_cost=float(np.mean((fees + funding) / entry)) if any_trade else None,
+        average_cost=float(np.mean(paid / entry)) if any_trade else None,
         gross=float(gross.sum()),
         fees=float(fees.sum()),
         funding=float(funding.sum()),
         net=float(net.sum()),
+        crossed=float(crossed.sum()),
         traded_notional=notional,
         exposure=float(np.mean(held)) if n else None,
         turnover=notional / mean_equity / years if mean_equity > 0 else None,
-        break_even_bps=float((gross - funding).sum()) / notional * 10_000 if any_trade else None,
+        break_even_bps=float((gross + crossed - funding).sum()) / notional * 10_000
+        if any_trade
+        else None,
     )
 
 
