@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +11,9 @@ from bot_cripto.backtest.folds import fold_bounds, fold_track
 from bot_cripto.backtest.forecast_quality import forecast_quality, importance
 from bot_cripto.backtest.money import money, regimes
 from bot_cripto.backtest.samples import candles_of_trades
+from bot_cripto.backtest.shipped_schema import check_result
 from bot_cripto.backtest.verdict import Evidence, verdict
 from bot_cripto.backtest.walk import Walk
-from bot_cripto.errors import DataError
 from bot_cripto.execution.desk import Ruling
 from bot_cripto.execution.memory_book import MemoryBook
 from bot_cripto.models.snapshot import Snapshot
@@ -147,14 +146,7 @@ def validate(result: Json) -> None:
     DataError
         Something is missing or out of range; names it.
     """
-    import fastjsonschema
-
-    check = fastjsonschema.compile(json.loads(SCHEMA_FILE.read_bytes()), use_default=False)
-    try:
-        json.dumps(result, allow_nan=False)
-        check(result)
-    except (fastjsonschema.JsonSchemaValueException, ValueError) as error:
-        raise DataError(f"backtest of {result.get('symbol')} is not valid: {error}") from None
+    check_result(result, SCHEMA_FILE, "backtest")
 
 
 def _pair(span: list[float] | None) -> tuple[float, float] | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bot_cripto.backtest.scan.grid import ScanGrid, at_full_cost
 from bot_cripto.backtest.scan.sentences import sentences
+from bot_cripto.backtest.shipped_schema import check_result
 from bot_cripto.backtest.statistics import deflation
-from bot_cripto.errors import DataError
 from bot_cripto.timeframes import iso
 
 SCHEMA_VERSION = 1
@@ -157,11 +156,4 @@ def validate(result: Json) -> None:
     DataError
         Something is missing or out of range; names it.
     """
-    import fastjsonschema
-
-    check = fastjsonschema.compile(json.loads(SCHEMA_FILE.read_bytes()), use_default=False)
-    try:
-        json.dumps(result, allow_nan=False)
-        check(result)
-    except (fastjsonschema.JsonSchemaValueException, ValueError) as error:
-        raise DataError(f"scan of {result.get('symbol')} is not valid: {error}") from None
+    check_result(result, SCHEMA_FILE, "scan")
