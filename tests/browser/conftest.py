@@ -1,4 +1,4 @@
-"""Fixtures: one browser for all tests of a process."""
+"""Fixtures: one browser for all tests of a module."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ for folder in ("unit", "workflow"):
     sys.path.append(str(Path(__file__).resolve().parents[1] / folder))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def view():
     """A watched page of a browser that runs; skipped where none is installed, never in CI."""
     executable = found()
@@ -23,5 +23,6 @@ def view():
         if os.environ.get("CI") or os.environ.get("REQUIRE_BROWSER"):
             pytest.fail(reason)
         pytest.skip(reason)
+    # playwright's event loop runs until it is closed: tests of other modules begin their own
     with watched(executable) as page:
         yield page
