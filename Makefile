@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help signal test setup setup-dev lint types lock clean check-machine
+.PHONY: help signal test mlflow setup setup-dev lint types lock clean check-machine
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ test: $(VENV)/.dev ## Set everything up and run every check and test
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+mlflow: $(VENV)/.runtime ## Serve MLflow's pages at http://127.0.0.1:5000 (PORT=...)
+	$(BIN)/bot-cripto mlflow $(if $(PORT),--port $(PORT))
 
 setup: $(VENV)/.runtime ## Set up .venv for running
 

@@ -5,14 +5,16 @@
 #   data/live/SOURCE-TF/CANDLE/               candles, features and signals of one closed candle
 #   data/history/SOURCE-TF/CUTOFF/            what a download of history found, by symbol
 #   data/training/SOURCE-TF/CUTOFF/SYMBOL/    frozen snapshots, and what was trained on them
+#   data/drift/SOURCE-TF/CANDLE/              whether the market has drifted, as of that candle
 #   models/KIND/SYMBOL/VERSION/               immutable model versions
 #   models/champion/SYMBOL.json               which versions are in use
 #   logs/signal.json, logs/signals/           the published signals
-#   logs/reports/SYMBOL/                      the backtest, out of sample, the leak alarms, the scan
+#   logs/reports/SYMBOL/                      the backtest, out of sample, the leak alarms, the scan,
+#                                             and who won the last comparison
 #   logs/mlflow.db, logs/mlartifacts/         every training and every trial, for MLflow
 #
-# Targets: signal (the default), retrain, backtest, audit, tune, scan, fetch, features,
-# trend_model, return_model, risk_model. `snakemake -n TARGET` says what is stale and why.
+# Targets: signal (the default), retrain, backtest, audit, tune, scan, drift, fetch, features,
+# rollback, trend_model, return_model, risk_model. `snakemake -n TARGET` says what is stale and why.
 
 
 include: "rules/common.smk"
@@ -34,6 +36,8 @@ include: "rules/training.smk"
 include: "rules/signals.smk"
 include: "rules/evaluation.smk"
 include: "rules/scan.smk"
+include: "rules/drift.smk"
+include: "rules/rollback.smk"
 
 
 rule signal:
@@ -44,7 +48,7 @@ rule signal:
 
 rule retrain:
     input:
-        run_of("retrain", retrain_files),
+        run_of("retrain", retrain_files, after=prune_old),
 
 
 rule fetch:
@@ -75,3 +79,8 @@ rule scan:
 rule tune:
     input:
         run_of("retrain", tune_files),
+
+
+rule drift:
+    input:
+        run_of("drift", drift_files),

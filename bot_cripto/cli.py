@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import logging
 import os
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bot_cripto import __version__, clock
+from bot_cripto import __version__, cli_models, clock
 from bot_cripto.checkout import own_layout, own_settings
 from bot_cripto.cli_trading import add_commands
 from bot_cripto.errors import (
@@ -23,6 +24,7 @@ from bot_cripto.errors import (
     DataError,
 )
 from bot_cripto.secrets import redact, redact_logs
+from bot_cripto.timeframes import iso, parse_iso
 
 TARGETS = {
     "features": ("features", "compute the features of the last closed candle"),
@@ -30,8 +32,13 @@ TARGETS = {
     "train-return": ("return_model", "train a return model; in use only where there is none"),
     "train-risk": ("risk_model", "train a risk model; in use only where there is none"),
     "run-inference": ("signal", "make and publish the signal of the last closed candle"),
-    "retrain": ("retrain", "train challengers and judge them against the champions"),
 }
+
+NO_ROOM_OR_ACCESS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR, errno.EEXIST),
+)
+"""What a disk says that is full, read-only, away or of another user: no fault of this program."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -49,6 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         # the reader of our output went away; nothing is left to say to it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FAILED
+    except OSError as error:
+        if error.errno not in NO_ROOM_OR_ACCESS:
+            raise
+        said = redact(f"{error}; make room or give access, then run again")
+        sys.stderr.write(f"bot-cripto {given.command}: {said}\n")
         code = EXIT_FAILED
     sys.exit(code)
 
@@ -79,6 +92,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name, (_, text) in TARGETS.items():
         workflow(name, _target, text)
+    retrain = workflow(
+        "retrain", _retrain, "train challengers and judge them against the champions"
+    )
+    retrain.add_argument(
+        "--cutoff",
+        metavar="TIME",
+        type=_moment,
+        help="train on candles before it, e.g. 2024-09-06 (default: the last midnight, UTC)",
+    )
+    retrain.add_argument(
+        "--force", action="store_true", help="train again although nothing has changed"
+    )
     backtest = workflow(
         "backtest", _backtest, "walk the deployed decision over the past, out of sample"
     )
@@ -94,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--symbol", help="e.g. BTC/USDT; left out: the first configured one")
     explain.add_argument("--lang", choices=("en", "es"), default="en")
     add_commands(command)
+    cli_models.add_commands(command)
     command("info", _info, "show configuration, folders, models and the last signal")
     return parser
 
@@ -109,10 +135,34 @@ def _between(least: int, most: int) -> Callable[[str], int]:
     return whole
 
 
+def _moment(text: str) -> str:
+    """Parse a moment of the past as the configuration does."""
+    try:
+        moment = parse_iso(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no ISO 8601 time like 2024-09-06T04:45:00Z"
+        ) from None
+    if moment > clock.now_ms():
+        raise argparse.ArgumentTypeError(f"{text} lies after now, {iso(clock.now_ms())}")
+    return iso(moment)
+
+
 def _target(given: argparse.Namespace) -> int:
     from bot_cripto.workflow.runner import run_target
 
     return run_target(TARGETS[given.command][0], dry_run=given.dry_run)
+
+
+def _retrain(given: argparse.Namespace) -> int:
+    from bot_cripto.workflow.runner import run_target
+
+    return run_target(
+        "retrain",
+        overrides={"training_cutoff": given.cutoff} if given.cutoff else None,
+        dry_run=given.dry_run,
+        again=("build_snapshot",) if given.force else (),
+    )
 
 
 def _fetch(given: argparse.Namespace) -> int:
@@ -185,7 +235,7 @@ def _scan(given: argparse.Namespace) -> int:
 
 
 def _detect_drift(given: argparse.Namespace) -> int:
-    from bot_cripto.drift import DRIFT, read_history, relative_drop
+    from bot_cripto.drift.history import DRIFT, read_history, relative_drop
 
     result = relative_drop(read_history(given.history_file))
     sys.stdout.write(f"{given.history_file}: {result.status}: {result.reason}\n")

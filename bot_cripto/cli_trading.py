@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import os
 import sys
@@ -16,6 +15,7 @@ from bot_cripto import clock
 from bot_cripto.checkout import ROOT, own_layout, own_settings, standing
 from bot_cripto.errors import EXIT_ALARM, EXIT_FAILED, EXIT_OK, BotCriptoError, ConfigError
 from bot_cripto.layout import Layout
+from bot_cripto.person import who
 from bot_cripto.secrets import redact
 
 Command = Callable[[str, Any, str], argparse.ArgumentParser]
@@ -60,15 +60,6 @@ SWITCHES = {
 def _here() -> tuple[Layout, dict[str, Any]]:
     settings = own_settings()
     return own_layout(settings), settings
-
-
-def who() -> str:
-    """Return the name of the person at the keyboard, for the record."""
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):
-        # a user without a name, as in a container
-        return f"user {os.getuid()}"
 
 
 def _say(lines: list[str]) -> None:

@@ -50,6 +50,10 @@ class Forecast:
         How many features were held against that range; 0 where no model splits on any.
     trained_until_ms : int or None
         Training cutoff of the oldest model in use, milliseconds since the epoch, UTC.
+    dissimilarity : float or None
+        Distance of the candle's features from the rows that the trend model was trained on, 1
+        where only one in a hundred of these is as far from those of other times; None: the model
+        was made before it was measured.
     """
 
     prob_up: float
@@ -65,3 +69,4 @@ class Forecast:
     outside: tuple[str, ...] = ()
     features: int = 0
     trained_until_ms: int | None = None
+    dissimilarity: float | None = None

@@ -78,6 +78,11 @@ class Layout:
         return self.data / "training" / self.key / cutoff / symbol_path
 
     @property
+    def drift(self) -> Path:
+        """The measurements of drift, a folder for each candle, and the retrain that one began."""
+        return self.data / "drift" / self.key
+
+    @property
     def journal(self) -> Path:
         """The append-only journal of published signals."""
         return self.logs / "journal" / f"{self.key}.db"

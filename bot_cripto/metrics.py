@@ -112,8 +112,13 @@ def brier(probability: Floats, outcome: Floats) -> float:
 
 def log_loss(probability: Floats, outcome: Floats) -> float:
     """Return the mean negative log likelihood in nats; probabilities are kept off 0 and 1."""
+    return float(np.mean(log_losses(probability, outcome)))
+
+
+def log_losses(probability: Floats, outcome: Floats) -> Floats:
+    """Return the negative log likelihood of each row in nats, of shape (n,); see `log_loss`."""
     p = np.clip(probability, 1e-12, 1 - 1e-12)
-    return float(-np.mean(outcome * np.log(p) + (1 - outcome) * np.log1p(-p)))
+    return -(outcome * np.log(p) + (1 - outcome) * np.log1p(-p))
 
 
 def equal_mass_bins(probability: Floats, bins: int = BINS) -> NDArray[np.int64]:

@@ -1,5 +1,6 @@
 # The configuration, the clock and the names that every stage shares.
 import atexit
+import hashlib
 import os
 import sys
 import traceback
@@ -138,19 +139,29 @@ SOURCE_KEYS = (
 )
 
 
-def run_of(role, files, publishes=False):
+AFTER = []
+
+
+def run_of(role, files, publishes=False, before=None, after=None):
     """Return the input function of a target: it opens the run before the DAG is decided on.
 
     A dry run, a graph or a job process opens nothing. What is opened is closed when the process
     ends, however it ends: no hook of Snakemake fires when there was nothing to do.
+
+    `before(look)` is called first, in a dry run with True: then it changes nothing. `after(code)`
+    is called when the run has been closed, with its exit code; its locks are still held.
     """
 
     def inputs(wildcards):
         looks = not workflow.executor_plugin or workflow.dryrun or workflow.touch
+        if workflow.is_main_process and before is not None:
+            before(looks)
         if workflow.is_main_process and not looks:
             first = not RUN.locks
             RUN.lock(role)
             RUN.publishes |= publishes
+            if after is not None and after not in AFTER:
+                AFTER.append(after)
             if first:
                 atexit.register(close_run)
             if publishes and BOOTSTRAP and not RUN.may_train():
@@ -173,6 +184,8 @@ def close_run():
                 for file in job.output:
                     RUN.copies.pop(Path(STATE_DIR) / file, None)
         code = RUN.close()
+        for step in AFTER:
+            step(code)
     except Exception:
         traceback.print_exc()
     if code:
@@ -201,7 +214,9 @@ def feature_files():
 
 
 def retrain_files():
-    return expand(LAYOUT.training(CUTOFF, "{symbol}") / "judgement.json", symbol=SYMBOLS)
+    """Who is champion, and the evaluation; a symbol that is too young for one fails nothing."""
+    files = published(("judgement.json", *EVALUATION), asked=False)
+    return files + [LAYOUT.training(CUTOFF, symbol) / "registered.json" for symbol in SYMBOLS]
 
 
 def signal_files():
@@ -231,20 +246,31 @@ DECISION_KEYS = sorted(
 )
 
 
-def published(reports):
+EVALUATION = ("backtest.json", "backtest.html", "audit.json")
+
+
+def published(reports, asked=True):
     """Those files at this cutoff; they are copied to the reports when the run has ended.
 
-    `reports` are names of files that the evaluation makes for every symbol.
+    `reports` are names of files that the evaluation makes for every symbol. Where they are asked
+    for, a symbol that gives no result makes the run a failure.
     """
     made = [LAYOUT.training(CUTOFF, symbol) / file for symbol in SYMBOLS for file in reports]
     for file in made:
-        folder = LAYOUT_IN_STATE.reports(symbol_from_path(file.parent.name))
-        RUN.copies[Path(STATE_DIR) / file] = folder / file.name
+        publish_as(file, file.parent.name, file.name)
+        if asked:
+            RUN.asked.add((Path(STATE_DIR) / file).with_suffix(""))
     return made
 
 
+def publish_as(made, symbol, name):
+    """Have a file copied to the reports of a symbol when the run has ended."""
+    folder = LAYOUT_IN_STATE.reports(symbol_from_path(symbol))
+    RUN.copies[Path(STATE_DIR) / made] = folder / name
+
+
 def evaluation_files():
-    return published(("backtest.json", "backtest.html", "audit.json"))
+    return published(EVALUATION)
 
 
 def audit_files():
@@ -257,3 +283,47 @@ def tune_files():
 
 def scan_files():
     return published(("scan.json", "scan.html"))
+
+
+def champion_sha256(symbol):
+    """Hash of a symbol's champion file, empty without one: other models are measured anew."""
+    path = champion_path(LAYOUT_IN_STATE.models, symbol_from_path(symbol))
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def drift_files():
+    """The measurement of this candle; it is copied to the reports when the run has ended."""
+    made = [
+        LAYOUT.drift / CANDLE / f"{symbol}.{suffix}"
+        for symbol in SYMBOLS
+        for suffix in ("json", "html")
+    ]
+    for file in made:
+        publish_as(file, file.stem, f"drift{file.suffix}")
+    return made
+
+
+SWITCHING = []
+
+
+def switch_models(look):
+    """Put the versions in use that the order of the target `rollback` names."""
+    # here, for no other target needs it
+    from bot_cripto.workflow.switching import Switching
+
+    if not SWITCHING:
+        SWITCHING.append(Switching(RUN))
+    SWITCHING[0].switch(look)
+
+
+def mirror_switched(code):
+    """Let MLflow's registry follow the switch."""
+    SWITCHING[0].mirror(code)
+
+
+def prune_old(code):
+    """Remove what is not kept, after a retrain that ended well."""
+    # here, for no other target needs it
+    from bot_cripto.workflow import switching
+
+    switching.prune_old(RUN, code)

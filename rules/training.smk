@@ -71,6 +71,10 @@ rule record_training:
         " --kinds {wildcards.kinds} --output {output:q} 2>&1 | tee {log:q}"
 
 
+# A symbol is judged alone, whichever others there are, and live or not.
+JUDGE_KEYS = sorted({*DECISION_KEYS, "fill_candles", "promotion"} - {"symbols", "live_mode"})
+
+
 rule judge_challenger:
     input:
         record=TRAINING / f"{ALL_KINDS}.mlflow.json",
@@ -80,16 +84,38 @@ rule judge_challenger:
         TRAINING / "judgement.json",
     log:
         TRAINING / "logs" / "judge_challenger.log",
+    benchmark:
+        TRAINING / "logs" / "judge_challenger.benchmark.tsv"
     conda:
         "../envs/environment.yaml"
     params:
-        settings=slice_of("source_name", "timeframe", "horizon_steps", "training"),
+        settings=slice_of(*JUDGE_KEYS),
         code=code("judge_challenger"),
     shell:
         'python3 "$BOT_CRIPTO_SCRIPTS"/judge_challenger.py'
         " --settings {params.settings:q} --symbol {wildcards.symbol}"
         " --record {input.record:q} --snapshot {input.snapshot:q} --audit {input.audit:q}"
         " --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule register_training:
+    input:
+        record=TRAINING / f"{ALL_KINDS}.mlflow.json",
+        judgement=rules.judge_challenger.output,
+        backtest=TRAINING / "backtest.json",
+    output:
+        TRAINING / "registered.json",
+    log:
+        TRAINING / "logs" / "register_training.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        settings=slice_of("source_name", "timeframe", "horizon_steps", "language"),
+        code=code("register_training"),
+    shell:
+        'python3 "$BOT_CRIPTO_SCRIPTS"/register_training.py --settings {params.settings:q}'
+        " --symbol {wildcards.symbol} --record {input.record:q} --judgement {input.judgement:q}"
+        " --backtest {input.backtest:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule adopt_models:

@@ -1,6 +1,7 @@
 """Put the first models of a symbol in use, provisionally (rule adopt_models).
 
-A kind that is in use already is left alone: then `retrain` judges.
+A kind that is in use already is left alone: then `retrain` judges. A version that is marked bad
+is not put in use.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Any
 
 from bot_cripto import atomic, clock
 from bot_cripto.layout import Layout
+from bot_cripto.lifecycle.mirror import mirror
+from bot_cripto.models.bad_marks import read_bad
 from bot_cripto.models.champion import promote, read_champion
 from bot_cripto.models.forecast import Subject
 from bot_cripto.models.record import read_record
@@ -26,6 +29,10 @@ def adopt_models(
     """Put each kind of a training record in use where the champion has none."""
     name = symbol_from_path(symbol)
     uses, skipped = read_record(Path(record))
+    marks = read_bad(layout.models, name)
+    for kind in [kind for kind, use in uses.items() if (kind, use.version) in marks]:
+        version = uses.pop(kind).version
+        skipped[kind] = f"{version} is marked bad: {marks[kind, version].reason}"
     champion = read_champion(layout.models, name)
     mine = Subject.of(settings, name).about()
     if champion is not None and all(getattr(champion, key) == mine[key] for key in mine):
@@ -43,7 +50,11 @@ def adopt_models(
             reason=reason,
             promoted_at_ms=clock.now_ms(),
             keep_others=True,
+            expected=champion,
         )
+        problem = mirror(layout, name)
+        if problem:
+            log.warning("%s: %s", name, problem)
     for kind, why in skipped.items():
         log.warning("%s: no %s model: %s", name, kind, why)
     adopted = {kind: use.version for kind, use in uses.items()}

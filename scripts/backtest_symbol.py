@@ -1,4 +1,7 @@
-"""Backtest one symbol walk-forward, by the deployed decision and fills (rule backtest_symbol)."""
+"""Backtest one symbol walk-forward, by the deployed decision and fills (rule backtest_symbol).
+
+Too little data is no failure: the outputs then say why there is no result.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from bot_cripto import atomic, clock
-from bot_cripto.backtest.report_html import html
+from bot_cripto.backtest.report_html import html, no_result
 from bot_cripto.backtest.result import backtest, validate
 from bot_cripto.backtest.threshold_grid import ThresholdGrid, overfitting_of
-from bot_cripto.errors import DataError
 from bot_cripto.layout import Layout
 from bot_cripto.models.fold_file import read_folds
 from bot_cripto.models.snapshot import read_snapshot, training_data
@@ -36,14 +38,18 @@ def backtest_symbol(
 ) -> None:
     """Backtest one symbol."""
     name = symbol_from_path(symbol)
-    if not Path(snapshot).stat().st_size:
-        raise DataError(f"{name}: its history could not be fetched; see the log of fetch_history")
+    walks = json.loads(Path(thresholds).read_bytes())
+    if "skipped" in walks:
+        log.warning("%s: no backtest: %s", name, walks["skipped"])
+        page = no_result(name, walks["skipped"], settings["language"])
+        atomic.write_text(Path(output).with_suffix(".html"), page)
+        atomic.write_json(output, {"symbol": name, "skipped": walks["skipped"]})
+        return
     frozen = read_snapshot(snapshot)
     results = read_folds(folds, training_data(frozen))
     alarms = json.loads(Path(audit).read_bytes())
     tried = known_trials(layout.mlflow_db, name, settings["market"])
     tried.pop(trial_sha256(settings), None)
-    walks = json.loads(Path(thresholds).read_bytes())
     grid = ThresholdGrid.from_json(walks).between(walks["fold_starts"][0], walks["until"])
     result = backtest(name, frozen, results, settings, tried, alarms, clock.now_ms())
     horizon_ms = settings["horizon_steps"] * timeframe_ms(settings["timeframe"])

@@ -6,24 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bot_cripto import atomic
 from bot_cripto.errors import BotCriptoError
-from bot_cripto.features import catalogue
-from bot_cripto.frames import columns_sha256, write_columns
+from bot_cripto.frames import write_columns
+from bot_cripto.inference.features import no_row, row_of
 from bot_cripto.layout import Layout
-from bot_cripto.market.candles import Candles
 from bot_cripto.market.live_window import read_window
 from bot_cripto.symbols import symbol_to_path
 from bot_cripto.workflow.jobs import job
-
-
-def features_of(candles: Candles, timeframe: str) -> dict[str, Any]:
-    """Return the columns of the last candle: its open time and every feature, one row."""
-    matrix = catalogue.compute(candles, timeframe, last=1)
-    columns = {"open_time": candles.open_time[-1:]}
-    return columns | {name: matrix[:, i] for i, name in enumerate(catalogue.FEATURE_NAMES)}
 
 
 def build_symbol(folder: Path, name: str, timeframe: str) -> None:
@@ -37,27 +27,18 @@ def build_symbol(folder: Path, name: str, timeframe: str) -> None:
         "candles_sha256": None,
         "features_sha256": None,
     }
-    columns: dict[str, Any] = {"open_time": np.empty(0, dtype=np.int64)}
+    columns = no_row()
     try:
         quality = json.loads((folder / "candles" / f"{name}.quality.json").read_bytes())
         status |= {key: quality[key] for key in ("error", "problems", "stale_candles")}
         if status["error"] is None:
             candles, status["candles_sha256"] = read_window(folder / "candles" / f"{name}.parquet")
-            columns = features_of(candles, timeframe)
-            status["features_sha256"] = columns_sha256(columns)
-            status["missing"] = [n for n, column in columns.items() if not np.isfinite(column[0])]
-            status["last_candle"] = kind_of_last(candles)
+            columns, found = row_of(candles, timeframe)
+            status |= found
     except (BotCriptoError, OSError, ValueError, KeyError) as error:
         status["error"] = f"build_features: {error}"
     write_columns(folder / "features" / f"{name}.parquet", columns)
     atomic.write_json(folder / "features" / f"{name}.json", status)
-
-
-def kind_of_last(candles: Candles) -> str:
-    """Return ``traded``, ``filled`` (it stands in for a missing one) or ``missing``."""
-    if candles.filled[-1]:
-        return "filled"
-    return "traded" if np.isfinite(candles.close[-1]) else "missing"
 
 
 def build_features(layout: Layout, settings: dict[str, Any], candle: str) -> None:

@@ -12,8 +12,7 @@ from bot_cripto import atomic
 from bot_cripto.layout import Layout
 from bot_cripto.market.candles import empty
 from bot_cripto.market.download import download
-from bot_cripto.market.gaps import to_grid
-from bot_cripto.market.live_window import window_start, write_window
+from bot_cripto.market.live_window import window_of, window_start, write_window
 from bot_cripto.symbols import symbol_to_path
 from bot_cripto.timeframes import parse_candle_id
 from bot_cripto.workflow.jobs import job
@@ -28,8 +27,8 @@ def fetch_candles(layout: Layout, settings: dict[str, Any], candle: str) -> None
         name = Path(symbol_to_path(symbol))
         window = empty()
         if found.report["error"] is None:
-            window = to_grid(
-                found.candles, settings["timeframe"], since, close, settings["fill_candles"]
+            window = window_of(
+                found.candles, settings["timeframe"], close, settings["fill_candles"]
             )
         write_window(folder / name.with_suffix(".parquet"), window)
         atomic.write_json(folder / name.with_suffix(".quality.json"), found.report)

@@ -15,11 +15,15 @@ from bot_cripto.models.record import write_record
 from bot_cripto.models.version import folder as version_folder
 from bot_cripto.models.version import load_version
 from bot_cripto.symbols import symbol_from_path
+from bot_cripto.tracking.costs import read_costs, system_metrics
 from bot_cripto.tracking.runs import record_training as record_training_runs
 from bot_cripto.tracking.runs import training_record
 from bot_cripto.workflow.jobs import job, provenance
 
 log = logging.getLogger("bot_cripto")
+
+SOURCE = "snakemake retrain"
+"""What MLflow's pages name as the source of a run."""
 
 
 def git_tag() -> dict[str, str]:
@@ -46,7 +50,14 @@ def record_training(
             skipped[kind] = trained["skipped"]
         else:
             version = load_version(version_folder(layout.models, kind, name) / trained["version"])
-            records.append(training_record(version, trained["importance"]))
+            costs = [cost for cost in read_costs(folder / "logs") if cost.step == f"train_{kind}"]
+            records.append(
+                training_record(
+                    version,
+                    trained["importance"],
+                    system_metrics(costs, by_step=False),
+                )
+            )
     run_ids: dict[str, str] = {}
     problem = None
     try:
@@ -55,8 +66,9 @@ def record_training(
                 layout.mlflow_db,
                 layout.mlflow_artifacts,
                 f"{name} {settings['timeframe']} {settings['source_name']}",
-                f"training up to {cutoff}",
+                f"{cutoff[:4]}-{cutoff[4:6]}-{cutoff[6:8]} trained",
                 [replace(record, tags=record.tags | git_tag()) for record in records],
+                {"symbol": name, "cutoff": cutoff, "mlflow.source.name": SOURCE} | git_tag(),
             )
     except (BotCriptoError, OSError) as error:
         # a record that is missing must not keep sound models from use; the next run tries again

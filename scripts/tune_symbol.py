@@ -14,6 +14,7 @@ from bot_cripto import atomic
 from bot_cripto.backtest.statistics.returns import period_sharpe, total_return
 from bot_cripto.backtest.threshold_grid import ThresholdGrid
 from bot_cripto.backtest.tuning import tune, words
+from bot_cripto.errors import DataError
 from bot_cripto.layout import Layout
 from bot_cripto.symbols import symbol_from_path
 from bot_cripto.timeframes import iso
@@ -53,6 +54,8 @@ def tune_symbol(
     """Tune the thresholds of one symbol."""
     name = symbol_from_path(symbol)
     value = json.loads(Path(thresholds).read_bytes())
+    if "skipped" in value:
+        raise DataError(f"{name}: {value['skipped']}")
     grid = ThresholdGrid.from_json(value)
     tried = trials_of(grid, settings)
     # before anybody sees the result: what was seen has been tried

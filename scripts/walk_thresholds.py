@@ -1,4 +1,7 @@
-"""Walk one symbol under many thresholds, on the same forecasts (rule walk_thresholds)."""
+"""Walk one symbol under many thresholds, on the same forecasts (rule walk_thresholds).
+
+Too little data is no failure: the output then says why nothing was walked.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,8 @@ from typing import Any
 from bot_cripto import atomic
 from bot_cripto.backtest import threshold_grid
 from bot_cripto.backtest.folds import fold_bounds, fold_track
-from bot_cripto.errors import DataError, ModelError
 from bot_cripto.layout import Layout
-from bot_cripto.models.fold_file import read_folds
+from bot_cripto.models.fold_file import NoFoldError, read_folds
 from bot_cripto.models.snapshot import read_snapshot, training_data
 from bot_cripto.symbols import symbol_from_path
 from bot_cripto.timeframes import timeframe_ms
@@ -31,15 +33,20 @@ def walk_thresholds(
 ) -> None:
     """Walk one symbol under every combination of thresholds."""
     name = symbol_from_path(symbol)
-    if not Path(snapshot).stat().st_size:
-        raise DataError(f"{name}: its history could not be fetched; see the log of fetch_history")
-    frozen = read_snapshot(snapshot)
-    data = training_data(frozen)
-    results = read_folds(folds, data)
+    try:
+        frozen = read_snapshot(snapshot) if Path(snapshot).stat().st_size else None
+        if frozen is None:
+            raise NoFoldError("its history could not be fetched; see the log of fetch_history")
+        data = training_data(frozen)
+        results = read_folds(folds, data)
+    except NoFoldError as too_little:
+        log.warning("%s: nothing is walked: %s", name, too_little)
+        atomic.write_json(output, {"symbol": name, "skipped": str(too_little)})
+        return
     starts = [int(frozen.candles.open_time[start]) for start, _ in fold_bounds(results)]
     try:
         results = read_folds([before], data) + results
-    except ModelError as too_little:
+    except NoFoldError as too_little:
         log.warning("%s: nothing is chosen for the first fold: %s", name, too_little)
     bounds = fold_bounds(results)
     track = fold_track(name, frozen, results, settings)

@@ -9,6 +9,7 @@ from typing import Any
 from bot_cripto.backtest.track import Track, assemble, forecasts_of
 from bot_cripto.forecast import Forecast, ModelUse
 from bot_cripto.models import apply
+from bot_cripto.models.dissimilarity import read_dissimilarity
 from bot_cripto.models.forecast import Loaded
 from bot_cripto.models.snapshot import Snapshot
 from bot_cripto.models.training_range import training_range
@@ -36,6 +37,7 @@ def fold_models(result: FoldForecast, names: tuple[str, ...]) -> Loaded:
         {kind: ModelUse(name, "0" * 64, None) for kind in trained},
         (),
         training_range(names, (model.files for model in trained.values())),
+        dissimilarity=read_dissimilarity(trained["trend"].files) if "trend" in trained else None,
     )
 
 
@@ -69,10 +71,26 @@ def fold_track(
         loaded = fold_models(result, snapshot.names)
         made += forecasts_of(loaded, snapshot.features[start:stop], settings["model_risk_vol_ref"])
     closes = (snapshot.candles.open_time[first:last] + step).tolist()
-    fresh = [
+    return assemble(
+        symbol,
+        snapshot.candles[:last],
+        first,
+        snapshot.features[first:last],
+        settings,
+        as_if_fresh(made, closes),
+    )
+
+
+def as_if_fresh(made: Sequence[Forecast | None], closes: Sequence[int]) -> list[Forecast | None]:
+    """Return the forecasts as of models that were trained until the close of each candle.
+
+    Parameters
+    ----------
+    made : sequence of Forecast or None, of length n
+    closes : sequence of int, of length n
+        Milliseconds since the epoch, UTC.
+    """
+    return [
         None if forecast is None else replace(forecast, trained_until_ms=close)
         for forecast, close in zip(made, closes, strict=True)
     ]
-    return assemble(
-        symbol, snapshot.candles[:last], first, snapshot.features[first:last], settings, fresh
-    )

@@ -13,15 +13,11 @@ from bot_cripto.backtest.report_parts import (
     outcomes,
     trades,
 )
-from bot_cripto.backtest.report_parts.head import SIMULATED_SOURCE, head
+from bot_cripto.backtest.report_parts.document import check_language, document, titled
+from bot_cripto.backtest.report_parts.head import head
 from bot_cripto.backtest.report_parts.markup import tag, text
-from bot_cripto.backtest.report_parts.style import STYLE
 from bot_cripto.backtest.report_parts.texts import TEXTS
 from bot_cripto.backtest.report_parts.values import Speech
-from bot_cripto.errors import ConfigError
-
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""What a browser may load for the page: nothing but what it holds itself."""
 
 SECTIONS = (
     curves.equity,
@@ -72,29 +68,37 @@ def html(result: Mapping[str, Any], lang: str = "en") -> str:
     What is absent, null, NaN or infinite is shown as not measured; a section without any content
     is left out.
     """
-    if lang not in TEXTS:
-        known = ", ".join(sorted(TEXTS))
-        raise ConfigError(f"no report in the language {lang!r}; choose one of: {known}")
-    say = Speech(lang)
+    say = _speech(lang)
     symbol = say.given(result.get("symbol"))
-    title = say("title", symbol=symbol)
-    if result.get("source_name") == SIMULATED_SOURCE:
-        title = f"{say('simulated')} · {title}"
+    title = titled(say("title", symbol=symbol), result, say)
     made = [(make.__name__, make(result, say)) for make in SECTIONS]
     links = [text("a", say(name), href=f"#{name}") for name, markup in made if markup]
     contents = tag("nav", *links, class_="contents", aria_label=say("contents"))
     sections = tag("div", *(markup for _, markup in made), class_="sections")
-    opening = (
-        '<meta charset="utf-8"/>'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"/>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
-        '<meta name="color-scheme" content="light dark"/>'
-        '<link rel="icon" href="data:,"/>'
-    )
-    page = tag(
-        "html",
-        tag("head", opening, text("title", title), tag("style", STYLE)),
-        tag("body", tag("main", head(result, say), contents, sections)),
-        lang=lang,
-    )
-    return f"<!DOCTYPE html>\n{page}\n"
+    return document(title, lang, head(result, say), contents, sections)
+
+
+def no_result(symbol: str, reason: str, lang: str = "en") -> str:
+    """Return the page of a symbol that could not be backtested.
+
+    Parameters
+    ----------
+    symbol : str
+    reason : str
+        Why, as a clause; in English.
+    lang : {"en", "es"}
+        Language of the page.
+
+    Raises
+    ------
+    ConfigError
+        The language is not known.
+    """
+    say = _speech(lang)
+    words = text("p", say("skipped", reason=reason))
+    return document(say("title", symbol=symbol), lang, tag("header", text("h1", symbol)), words)
+
+
+def _speech(lang: str) -> Speech:
+    check_language(lang, TEXTS)
+    return Speech(lang)

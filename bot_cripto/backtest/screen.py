@@ -32,8 +32,9 @@ class Screen:
         problem is known of any of them.
     in_range, high_vol : ndarray of shape (n,), bool
         The regime is RANGE, HIGH_VOL.
-    stale, model_age, outside : ndarray of shape (n,), float64
-        Candles that have closed since; days since training; share of features out of range.
+    stale, model_age, outside, dissimilarity : ndarray of shape (n,), float64
+        Candles that have closed since; days since training; share of features out of range;
+        distance from the training data.
     prob_up, expected_return, risk_score, volatility : ndarray of shape (n,), float64
         Of the forecast.
     """
@@ -44,6 +45,7 @@ class Screen:
     stale: NDArray[np.float64]
     model_age: NDArray[np.float64]
     outside: NDArray[np.float64]
+    dissimilarity: NDArray[np.float64]
     prob_up: NDArray[np.float64]
     expected_return: NDArray[np.float64]
     risk_score: NDArray[np.float64]
@@ -53,7 +55,7 @@ class Screen:
     def of(cls, cases: Sequence[Case]) -> Screen:
         """Return the screen of cases, in their order."""
         flags = np.array([_flags(case) for case in cases], dtype=bool).reshape(-1, 3)
-        numbers = np.array([_numbers(case) for case in cases], dtype=np.float64).reshape(-1, 7)
+        numbers = np.array([_numbers(case) for case in cases], dtype=np.float64).reshape(-1, 8)
         return cls(*flags.T, *numbers.T)
 
     def sides(self, policy: Policy) -> NDArray[np.int8]:
@@ -78,6 +80,8 @@ class Screen:
             & (self.model_age >= 0)
             & (self.model_age <= policy.max_model_age_days)
             & (self.outside <= policy.max_outside_share)
+            & (self.dissimilarity >= 0)
+            & (self.dissimilarity <= policy.max_dissimilarity)
             & (probability >= policy.prob_min)
             & (np.where(long, gain, -gain) >= policy.min_expected_return)
             & (np.abs(gain) > round_trip_cost(policy))
@@ -113,11 +117,12 @@ def _numbers(case: Case) -> tuple[float, ...]:
     stale = _NAN if context.stale_candles is None else context.stale_candles
     age = _NAN if context.model_age_days is None else context.model_age_days
     if forecast is None:
-        return (stale, age, _NAN, _NAN, _NAN, _NAN, _NAN)
+        return (stale, age, _NAN, _NAN, _NAN, _NAN, _NAN, _NAN)
     return (
         stale,
         age,
         len(forecast.outside) / max(forecast.features, 1),
+        _NAN if forecast.dissimilarity is None else forecast.dissimilarity,
         forecast.prob_up,
         forecast.expected_return,
         forecast.risk_score,

@@ -93,6 +93,34 @@ class Training(_Section):
     baseline_min_rows: Annotated[int, Field(ge=100)] = 500
 
 
+class Promotion(_Section):
+    """When a challenger becomes champion."""
+
+    min_gain: Fraction = 0.002
+    min_trades: Annotated[int, Field(ge=1, le=100_000)] = 30
+    min_standard_errors: Annotated[float, Field(ge=0, le=10)] = 1.65
+    loss_tolerance: Fraction = 0.01
+    recent_days: Annotated[float, Field(gt=0, le=3650)] = 14
+
+
+class Rollback(_Section):
+    """What `snakemake rollback` does; given on the command line for that run alone."""
+
+    symbol: Text = ""
+    kind: Literal["", "trend", "return", "risk", "baseline"] = ""
+    to: Text = ""
+    reason: Text = ""
+    mark_bad: bool = False
+
+
+class Drift(_Section):
+    """What `snakemake drift` compares."""
+
+    recent_days: Annotated[float, Field(ge=0.5, le=365)] = 7
+    performance_days: Annotated[float, Field(ge=1, le=3650)] = 60
+    false_alarm_rate: Annotated[float, Field(gt=0, le=0.5)] = 0.05
+
+
 class Scan(_Section):
     """What `snakemake scan` tries."""
 
@@ -147,7 +175,14 @@ class Settings(_Section):
     folds: Annotated[int, Field(ge=2, le=20)] = 4
     fold_window: Literal["expanding", "rolling"] = "expanding"
     model_risk_vol_ref: Annotated[float, Field(gt=0, le=1)] = 0.02
+    promotion: Promotion = Promotion()
+    keep_versions: Annotated[int, Field(ge=1, le=10_000)] = 10
+    keep_champion_days: Annotated[float, Field(ge=0, le=36_500)] = 365
+    rollback: Rollback = Rollback()
     scan: Scan = Scan()
+    drift: Drift = Drift()
+    retrain_on_drift: bool = False
+    retrain_min_hours: Annotated[float, Field(gt=0, le=8760)] = 24
 
     # decision
     prob_min: Annotated[float, Field(ge=0.5, le=1)] = 0.60
@@ -159,6 +194,7 @@ class Settings(_Section):
     allow_high_vol: bool = False
     max_model_age_days: Annotated[float, Field(gt=0, le=3650)] = 30
     max_outside_share: Fraction = 0.1
+    max_dissimilarity: Annotated[float, Field(gt=0, le=1000)] = 1.0
     block_on_drift: bool = True
 
     # costs of a fill, in basis points of its notional
@@ -250,10 +286,14 @@ class Settings(_Section):
         return value
 
 
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
 ENVIRONMENT: dict[str, str] = {
     name.upper(): name
     for name, field in Settings.model_fields.items()
-    if name not in ("horizon_steps", "as_of", "simulated", "training", "scan")
+    if name not in ("horizon_steps", "as_of") and not _is_section(field.annotation)
 } | {"PRED_HORIZON_STEPS": "horizon_steps", "BOT_CRIPTO_NOW": "as_of"}
 """Environment variables that override a setting, by their name."""
 

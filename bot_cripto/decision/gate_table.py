@@ -30,6 +30,7 @@ GATES: tuple[Rule, ...] = (
     Rule("model_valid", AT_LEAST, market.model_valid, market.model_valid_short),
     Rule("model_age", AT_MOST, market.model_age, market.model_age_short),
     Rule("in_distribution", AT_MOST, market.in_distribution, market.in_distribution_short),
+    Rule("dissimilarity", AT_MOST, market.dissimilarity, market.dissimilarity_short),
     Rule("regime", AT_LEAST, market.regime, market.regime_short),
     Rule("probability", AT_LEAST, market.probability, forecast_short(market.direction, "PROB_MIN")),
     Rule(

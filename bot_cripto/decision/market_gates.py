@@ -116,6 +116,26 @@ def in_distribution_short(case: Case, gate: Gate) -> str:
     )
 
 
+def dissimilarity(case: Case) -> Measured:
+    """Measure how far the candle lies from the training data; there is no distance below 0."""
+    apart = None if case.forecast is None else case.forecast.dissimilarity
+    return None if apart is not None and apart < 0 else apart, case.policy.max_dissimilarity
+
+
+def dissimilarity_short(case: Case, gate: Gate) -> str:
+    """Say how unlike the training data the candle is, or that the models cannot tell."""
+    if case.forecast is None:
+        return "there is no forecast to tell how unlike the training data the candle is"
+    if gate.value is None:
+        return (
+            "the trend model in use does not tell how unlike its training data the candle is: it "
+            "would take a retrain"
+        )
+    return "the candle is unlike the training data: " + compared(
+        gate, "dissimilarity", "MAX_DISSIMILARITY"
+    )
+
+
 def regime(case: Case) -> Measured:
     """Measure whether the regime allows entries; a name that is no regime does not."""
     if case.regime is None:

@@ -56,6 +56,8 @@ class Policy:
         Days since the training cutoff after which a model is too old.
     max_outside_share : float
         Greatest share of features, in [0, 1], outside the range of the training data.
+    max_dissimilarity : float
+        Greatest distance from the training data; 1 is where one in a hundred of its rows lies.
     block_on_drift : bool
         Whether drift that was found blocks entries.
     max_daily_drawdown, max_weekly_drawdown : float
@@ -101,6 +103,7 @@ class Policy:
     max_data_age_candles: int = 0
     max_model_age_days: float = 30
     max_outside_share: float = 0.1
+    max_dissimilarity: float = 1.0
     block_on_drift: bool = True
     max_daily_drawdown: float = 0.03
     max_weekly_drawdown: float = 0.07

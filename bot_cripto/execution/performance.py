@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from bot_cripto.decision.thresholds import policy_of, round_trip_cost
-from bot_cripto.drift import DRIFT, compare_means
+from bot_cripto.drift.history import DRIFT, compare_means
 from bot_cripto.execution.prices import ReadCloses
 from bot_cripto.timeframes import iso, parse_iso, timeframe_ms
 
@@ -53,6 +53,7 @@ def performance_history(
     symbol: str,
     settings: Mapping[str, Any],
     now_ms: int,
+    most: int = MAX_ROWS,
 ) -> History:
     """Return the outcomes of a symbol's signals, one row for each candle.
 
@@ -68,16 +69,18 @@ def performance_history(
         The effective settings: source_name, timeframe and the costs are asked for.
     now_ms : int
         Milliseconds since the epoch, UTC: a horizon that closes later has no outcome.
+    most : int
+        So many of the newest rows are returned, at most.
 
     Returns
     -------
     History
-        Its rows, the last `MAX_ROWS`: ``ts`` (when the horizon closed), ``candle_close_time``,
+        Its rows, the last `most`: ``ts`` (when the horizon closed), ``candle_close_time``,
         ``metric`` (1.0 where the sign of ``prob_up - 0.5`` is that of the realised return, 0.0
         where not, 0.5 where the price did not change), ``prob_up``, ``expected_return``,
         ``realised_return`` (decimal, from the candle's close to the horizon's), ``decision`` and
         ``net_return_after_cost`` (decimal: in the direction of LONG or SHORT, less the round
-        trip; null with NO_TRADE). It is what `bot_cripto.drift.relative_drop` reads.
+        trip; null with NO_TRADE). It is what `bot_cripto.drift.history.relative_drop` reads.
 
     Notes
     -----
@@ -91,7 +94,7 @@ def performance_history(
     still = [close for close, doc in judged if _end(close, doc, step) > now_ms]
     rows, gaps = _rows(closed, read_closes, symbol, step, round_trip_cost(policy_of(settings)))
     return History(
-        rows[-MAX_ROWS:],
+        rows[-most:],
         open=len(still),
         gaps=tuple(gaps),
         without_forecast=len(newest) - len(judged),

@@ -167,6 +167,18 @@ class Journal(Closing):
             raise DataError(f"{self._records.name}: there is no signal {signal_id}")
         return found[0]
 
+    def ids(self) -> list[str]:
+        """Return the ids of all signals in the order in which they were written."""
+        return [
+            str(name)
+            for (name,) in self._records.rows("SELECT signal_id FROM signals ORDER BY number")
+        ]
+
+    def __contains__(self, signal_id: str) -> bool:
+        """Return whether a signal of that id is there."""
+        found = self._records.rows("SELECT 1 FROM signals WHERE signal_id = ?", (signal_id,))
+        return bool(found)
+
     def risk_state(self, sha256: str) -> dict[str, Any]:
         """Return the risk state of that hash, which signals name in ``version``.
 

@@ -66,7 +66,7 @@ def download(
             progress=sys.stderr,
         )
         for symbol, result in results.items():
-            found[symbol] = _read_back(store, symbol, settings, since_ms, until_ms, result)
+            found[symbol] = read_back(store, symbol, settings, since_ms, until_ms, result)
         waiting = [symbol for symbol in waiting if _is_late(found[symbol].report)]
         if not waiting or time.monotonic() >= deadline:
             break
@@ -95,7 +95,7 @@ def _say(symbol: str, report: dict[str, Any]) -> None:
         log.info("%s: %s", symbol, sentence)
 
 
-def _read_back(
+def read_back(
     store: CandleStore,
     symbol: str,
     settings: dict[str, Any],
@@ -103,6 +103,11 @@ def _read_back(
     until_ms: int,
     result: FetchResult,
 ) -> Download:
+    """Return what the store holds of ``[since_ms, until_ms)`` after a fetch.
+
+    Candles and report are those of the store alone; of `result` come its error and the counts
+    of what was refused. A damaged month is an error in the report.
+    """
     margin = settings["fill_candles"] * timeframe_ms(settings["timeframe"])
     candles, error, digest = empty(), result.error, None
     try:
@@ -110,15 +115,30 @@ def _read_back(
         digest = store.digest(symbol, since_ms, until_ms)
     except DataError as damage:
         error = error or str(damage)
-    report = quality.report(
+    report = describe(candles, symbol, settings, since_ms, until_ms, result)
+    return Download(candles, report | {"error": error, "sha256": digest})
+
+
+def describe(
+    candles: Candles,
+    symbol: str,
+    settings: dict[str, Any],
+    since_ms: int,
+    until_ms: int,
+    result: FetchResult,
+) -> dict[str, Any]:
+    """Return the quality report of stored candles of ``[since_ms, until_ms)``.
+
+    See `bot_cripto.market.quality.report`; of `result` come the counts of what was refused.
+    """
+    return quality.report(
         candles,
         symbol=symbol,
         source=settings["source_name"],
-        timeframe=store.timeframe,
+        timeframe=settings["timeframe"],
         since_ms=since_ms,
         until_ms=until_ms,
         max_fill=settings["fill_candles"],
         quarantined=Counter(result.quarantined),
         conflicts=result.conflicts,
     )
-    return Download(candles, report | {"error": error, "sha256": digest})

@@ -6,10 +6,12 @@ import numpy as np
 
 from bot_cripto.errors import ModelError
 from bot_cripto.models import apply, calibration
+from bot_cripto.models.dissimilarity import FILE as DISSIMILARITY
 from bot_cripto.models.settings import TrainingSettings
 from bot_cripto.models.snapshot import TrainingData
 from bot_cripto.models.split import split
 from bot_cripto.models.trained import TrainedModel, check_horizon, describe, measure
+from bot_cripto.models.training_cover import training_cover
 
 
 def train_baseline(data: TrainingData, settings: TrainingSettings) -> TrainedModel:
@@ -50,4 +52,5 @@ def train_baseline(data: TrainingData, settings: TrainingSettings) -> TrainedMod
     }
     metadata = describe(data, settings, parts, constants, {})
     model = apply.make_model("baseline", metadata, {})
-    return TrainedModel("baseline", {}, metadata, measure(model, data, parts["holdout"]), {})
+    files = {DISSIMILARITY: training_cover(data.features[part]).to_bytes()}
+    return TrainedModel("baseline", files, metadata, measure(model, data, parts["holdout"]), {})

@@ -16,6 +16,10 @@ from bot_cripto.models.trained import TrainedModel
 from bot_cripto.models.walk_forward import Fold, FoldForecast
 
 
+class NoFoldError(ModelError):
+    """There is no fold, because there was too little to train or forecast; the text says what."""
+
+
 def write_fold(path: Path | str, result: FoldForecast, snapshot_sha256: str) -> None:
     """Write a fold; `snapshot_sha256` is the digest of the snapshot that it was made of."""
     models: dict[str, Any] = {
@@ -49,8 +53,10 @@ def read_folds(paths: Iterable[Path | str], data: TrainingData) -> list[FoldFore
 
     Raises
     ------
+    NoFoldError
+        There is no fold in a file, for the reason that it states.
     ModelError
-        There is no fold in a file, for the reason that it states, or it is of another snapshot.
+        A fold is of another snapshot.
     """
     return [_read(Path(path), data) for path in paths]
 
@@ -58,7 +64,7 @@ def read_folds(paths: Iterable[Path | str], data: TrainingData) -> list[FoldFore
 def _read(path: Path, data: TrainingData) -> FoldForecast:
     value = json.loads(path.read_bytes())
     if "skipped" in value:
-        raise ModelError(value["skipped"])
+        raise NoFoldError(value["skipped"])
     if value["snapshot"] != data.snapshot_sha256:
         raise ModelError(f"{path}: belongs to another snapshot; remove it and run again")
     trained = {

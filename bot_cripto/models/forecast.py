@@ -17,6 +17,7 @@ from bot_cripto.models.training_range import TrainingRange
 __all__ = [
     "Loaded",
     "Subject",
+    "forecast_of",
     "forecast_row",
     "forecast_rows",
     "forecasts",
@@ -105,6 +106,26 @@ def forecast_row(
             "the candles that they look back on are missing or too few; fetch them"
         )
     loaded = load_champion(models_dir, champion, subject)
+    return forecast_of(loaded, subject, names, row, vol_ref=vol_ref)
+
+
+def forecast_of(
+    loaded: Loaded,
+    subject: Subject,
+    names: tuple[str, ...],
+    row: NDArray[np.float32],
+    *,
+    vol_ref: float,
+) -> Forecast:
+    """Return the forecast of models at hand for one closed candle; see `forecast_row`.
+
+    Raises
+    ------
+    ModelError
+        `names` are not what the models were trained on.
+    DataError
+        A forecast is NaN or infinite.
+    """
     for model in loaded.models.values():
         if tuple(model.metadata["features"]) != tuple(names):
             raise ModelError(
@@ -143,6 +164,9 @@ def forecasts(
     known = _range(loaded)
     outside = known.outside(matrix)
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    unlike = [None] * len(matrix)
+    if loaded.dissimilarity is not None:
+        unlike = loaded.dissimilarity.of(matrix).tolist()
     return [
         Forecast(
             **dict(zip(columns, values, strict=True)),
@@ -153,8 +177,9 @@ def forecasts(
             else (),
             features=known.judged,
             trained_until_ms=loaded.trained_until_ms,
+            dissimilarity=apart,
         )
-        for values, out in zip(rows, outside.tolist(), strict=True)
+        for values, out, apart in zip(rows, outside.tolist(), unlike, strict=True)
     ]
 
 

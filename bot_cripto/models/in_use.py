@@ -10,7 +10,9 @@ from typing import Any
 from bot_cripto.errors import ModelError
 from bot_cripto.forecast import ModelUse
 from bot_cripto.models import apply
+from bot_cripto.models.bad_marks import Marks, read_bad
 from bot_cripto.models.champion import Champion
+from bot_cripto.models.dissimilarity import Dissimilarity, read_dissimilarity
 from bot_cripto.models.training_range import TrainingRange, training_range
 from bot_cripto.models.version import Version, folder, list_versions, load_compatible
 from bot_cripto.timeframes import parse_iso
@@ -34,6 +36,8 @@ class Loaded:
         Range of the features that all of them were trained on; None: not read.
     trained_until_ms : int or None
         Training cutoff of the oldest of them, milliseconds since the epoch, UTC.
+    dissimilarity : Dissimilarity or None
+        The rows that the one that speaks for trend was trained on; None: it has none.
     """
 
     models: dict[str, apply.Model]
@@ -41,6 +45,7 @@ class Loaded:
     notes: tuple[str, ...]
     trained_range: TrainingRange | None = None
     trained_until_ms: int | None = None
+    dissimilarity: Dissimilarity | None = None
 
     @classmethod
     def of(
@@ -65,6 +70,7 @@ class Loaded:
             tuple(notes),
             training_range(names.pop(), (version.files for version in versions.values())),
             min(parse_iso(version.metadata["cutoff"]) for version in versions.values()),
+            read_dissimilarity(versions["trend"].files) if "trend" in versions else None,
         )
 
 
@@ -99,8 +105,13 @@ class Subject:
         }
 
 
-def load_champion(models_dir: Path | str, champion: Champion | None, subject: Subject) -> Loaded:
-    """Return the models in use; where one is broken, the earlier one or the baseline.
+def load_champion(
+    models_dir: Path | str,
+    champion: Champion | None,
+    subject: Subject,
+    marks: Marks | None = None,
+) -> Loaded:
+    """Return the models in use; where one is broken or marked bad, the earlier or the baseline.
 
     Parameters
     ----------
@@ -108,27 +119,33 @@ def load_champion(models_dir: Path | str, champion: Champion | None, subject: Su
     champion : Champion or None
         None where the symbol has none: only its baseline can speak.
     subject : Subject
+    marks : Marks, optional
+        Which versions are marked bad; default: those that are now.
 
     Raises
     ------
     ModelError
-        The champion is about another source, timeframe or horizon, or nothing can be loaded.
+        The champion is about another source, timeframe or horizon, nothing can be loaded, or the
+        bad marks cannot be read.
     """
     if champion is not None:
         _check_subject(champion, subject)
+    marks = read_bad(models_dir, subject.symbol) if marks is None else marks
     versions: dict[str, Version] = {}
     uses: dict[str, ModelUse] = {}
     notes: list[str] = []
     missing = []
     planned = champion is not None and not set(champion.kinds) & set(apply.KINDS)
     for kind in apply.KINDS:
-        found = None if planned else _first_loadable(models_dir, champion, kind, subject, notes)
+        found = (
+            None if planned else _first_loadable(models_dir, champion, kind, subject, marks, notes)
+        )
         if found is None:
             missing.append(kind)
         else:
             versions[kind], uses[kind] = found
     if missing:
-        found = _baseline(models_dir, champion, subject, notes)
+        found = _baseline(models_dir, champion, subject, marks, notes)
         if found is None:
             broken = f" ({' '.join(notes)})" if notes else ""
             raise ModelError(
@@ -196,11 +213,16 @@ def _first_loadable(
     champion: Champion | None,
     kind: str,
     subject: Subject,
+    marks: Marks,
     notes: list[str],
 ) -> tuple[Version, ModelUse] | None:
     """Return the newest usable version of a kind; each one passed over leaves a note."""
     failed = False
     for use in _candidates(champion, kind):
+        if (kind, use.version) in marks:
+            notes.append(_marked(marks, kind, use.version))
+            failed = True
+            continue
         try:
             version = _load(models_dir, kind, use, subject)
         except ModelError as error:
@@ -214,15 +236,22 @@ def _first_loadable(
 
 
 def _baseline(
-    models_dir: Path | str, champion: Champion | None, subject: Subject, notes: list[str]
+    models_dir: Path | str,
+    champion: Champion | None,
+    subject: Subject,
+    marks: Marks,
+    notes: list[str],
 ) -> tuple[Version, ModelUse] | None:
     """Return the baseline in use, or the newest usable one on disk."""
-    found = _first_loadable(models_dir, champion, "baseline", subject, notes)
+    found = _first_loadable(models_dir, champion, "baseline", subject, marks, notes)
     if found is not None:
         return found
     tried = {use.version for use in _candidates(champion, "baseline")}
     for name in reversed(list_versions(models_dir, "baseline", subject.symbol)):
         if name in tried:
+            continue
+        if ("baseline", name) in marks:
+            notes.append(_marked(marks, "baseline", name))
             continue
         try:
             version = load_compatible(folder(models_dir, "baseline", subject.symbol) / name)
@@ -232,3 +261,8 @@ def _baseline(
             continue
         return version, ModelUse(version.name, version.sha256, None)
     return None
+
+
+def _marked(marks: Marks, kind: str, version: str) -> str:
+    reason = marks[kind, version].reason or "no reason was given"
+    return f"The {kind} model {version} cannot be used: it is marked bad: {reason}."

@@ -15,10 +15,12 @@ from bot_cripto.labels import average_uniqueness
 from bot_cripto.models import apply, calibration
 from bot_cripto.models.baseline import train_baseline
 from bot_cripto.models.boosting import Binned, Fitted
+from bot_cripto.models.dissimilarity import FILE as DISSIMILARITY
 from bot_cripto.models.settings import SCALE_FLOOR, TrainingSettings
 from bot_cripto.models.snapshot import TrainingData
 from bot_cripto.models.split import split
 from bot_cripto.models.trained import TrainedModel, check_horizon, describe, measure
+from bot_cripto.models.training_cover import training_cover
 
 PART_NAMES = ("train", "validation", "calibration", "holdout")
 
@@ -102,7 +104,8 @@ def train_trend(prepared: Prepared) -> TrainedModel:
     it, the validation part stops it, and the calibration part gives the constants of Platt
     scaling, on all its rows, for what prob_up means: a higher close at the horizon (an equal one
     counts half). Trees of as many rounds on all three parts are then what forecasts: the rows
-    left out before are the latest and a fifth or more of all.
+    left out before are the latest and a fifth or more of all. These rows are also what the
+    dissimilarity of a candle is measured by.
 
     Scores are taken from their starting value, the log odds of the share of rises among the rows
     that trained: that share says little of the next rows, so it has no part in prob_up.
@@ -136,7 +139,11 @@ def train_trend(prepared: Prepared) -> TrainedModel:
     fitted = prepared.binned.refit(past, target, weight, _DIRECTION, fitted.rounds)
     intercept -= slope * _log_odds(target, weight, past)
     return _finish(
-        "trend", prepared, {"direction": fitted}, {"slope": slope, "intercept": intercept}
+        "trend",
+        prepared,
+        {"direction": fitted},
+        {"slope": slope, "intercept": intercept},
+        {DISSIMILARITY: training_cover(data.features[past]).to_bytes()},
     )
 
 
@@ -261,11 +268,15 @@ def _independent(prepared: Prepared, part: slice) -> float:
 
 
 def _finish(
-    kind: str, prepared: Prepared, fitted: Mapping[str, Fitted], constants: dict[str, Any]
+    kind: str,
+    prepared: Prepared,
+    fitted: Mapping[str, Fitted],
+    constants: dict[str, Any],
+    more_files: Mapping[str, bytes] | None = None,
 ) -> TrainedModel:
     """Return the trained model, measured on the holdout part through its own forecasts."""
     data = prepared.data
-    files = {f"{name}.txt": f.text.encode() for name, f in fitted.items()}
+    files = {f"{name}.txt": f.text.encode() for name, f in fitted.items()} | dict(more_files or {})
     rounds = {name: f.rounds for name, f in fitted.items()}
     metadata = describe(data, prepared.settings, prepared.parts, constants, rounds)
     metadata["calibration_independent"] = int(_independent(prepared, prepared.parts["calibration"]))

@@ -68,7 +68,7 @@ def load_version(path: Path | str) -> Version:
         metadata = json.loads(_read(metadata_path))
         stated, hashes, kind = metadata["content_sha256"], dict(metadata["files"]), metadata["kind"]
         actual, schema = content_sha256(metadata), metadata["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"model file {metadata_path} is damaged ({error!r})") from error
     if actual != stated or not path.name.endswith(f"-{stated[:10]}"):
         raise ModelError(f"model file {metadata_path} was altered: its hash does not match")

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from bot_cripto import clock
-from bot_cripto.drift import read_history, relative_drop
+from bot_cripto.drift.history import read_history, relative_drop
 from bot_cripto.errors import BotCriptoError, DataError
 from bot_cripto.execution.portfolio import portfolio
 from bot_cripto.execution.portfolio_text import text

@@ -1,4 +1,4 @@
-"""Messages that the history of champions gives: first models, promotions, rollbacks."""
+"""Messages that the history of champions gives: first models, promotions, rollbacks, losses."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bot_cripto.models.champion import RESTORED
 from bot_cripto.notify import texts
 from bot_cripto.notify.outbox import Message
 from bot_cripto.symbols import symbol_to_path
 from bot_cripto.timeframes import parse_iso
 
 PROVISIONAL, PROMOTION, ROLLBACK = "provisional", "promotion", "rollback"
+LOST = "champion_restored"
 
 State = dict[str, Any]
 
@@ -53,13 +55,14 @@ def read(
         champion = _parsed(line)
         if champion is None:
             continue
-        promoted_ms = parse_iso(champion["promoted_at"])
+        promoted_ms = _at(champion)
         if place > seen and (state is not None or promoted_ms >= since_ms):
             kind = _kind(champion, past)
             key = f"{kind}:{symbol_to_path(symbol)}:{_digest(whole[:place])[:24]}"
             text = _text(champion, kind, symbol, mode, language)
             messages.append(Message(key, kind, promoted_ms, text))
-        past.append(champion)
+        if RESTORED not in champion:
+            past.append(champion)
     return messages, {"bytes": len(whole), "sha256": _digest(whole)}
 
 
@@ -68,11 +71,15 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
         champion = json.loads(line)
         _versions(champion)
-        parse_iso(champion["promoted_at"])
+        _at(champion)
         champion["reason"], champion["provisional"]
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return dict(champion)
+
+
+def _at(champion: dict[str, Any]) -> int:
+    return parse_iso(champion.get(RESTORED, champion["promoted_at"]))
 
 
 def _versions(champion: dict[str, Any]) -> dict[str, str]:
@@ -81,6 +88,8 @@ def _versions(champion: dict[str, Any]) -> dict[str, str]:
 
 def _kind(champion: dict[str, Any], past: list[dict[str, Any]]) -> str:
     """Return what happened: a rollback puts versions in use that were in use before others."""
+    if RESTORED in champion:
+        return LOST
     versions = _versions(champion)
     before = [_versions(earlier) for earlier in past]
     if versions in before and versions != before[-1]:
@@ -89,10 +98,13 @@ def _kind(champion: dict[str, Any], past: list[dict[str, Any]]) -> str:
 
 
 def _text(champion: dict[str, Any], kind: str, symbol: str, mode: str, language: str) -> str:
+    who = champion.get("by")
+    by = texts.say(language, "by", who=who, time=texts.moment(_at(champion))) if who else ""
     models = ", ".join(f"{name} {version}" for name, version in _versions(champion).items())
     return texts.headed(
         mode,
         texts.say(language, kind, symbol=symbol),
+        by,
         texts.say(language, "why", reason=champion["reason"]),
         texts.say(language, "models", models=models),
     )

@@ -180,7 +180,7 @@ _STATUS = {
 
 
 def drift_status(status: str, language: str) -> str:
-    """Return a verdict of `bot_cripto.drift` in a language."""
+    """Return a verdict of `bot_cripto.drift.history` in a language."""
     return _STATUS.get(language, {}).get(status, status)
 
 

@@ -18,20 +18,22 @@ from bot_cripto import clock
 from bot_cripto.errors import EXIT_OK, ConfigError
 from bot_cripto.execution.switches import record, turn
 from bot_cripto.layout import Layout
-from bot_cripto.locks import lock_run
-from bot_cripto.models.rollback import roll_back
+from bot_cripto.lifecycle.rollback import roll_back
+from bot_cripto.models.in_use import Subject
 from bot_cripto.notify.answering import Answer, Answerer
 from bot_cripto.notify.answers import Answers, kinds_of
 from bot_cripto.notify.command_texts import COMMANDS, duration
 from bot_cripto.notify.confirmations import VALID_S, Confirmations, Request
 from bot_cripto.notify.listening import Listener
 from bot_cripto.notify.offset import Offset
+from bot_cripto.notify.remaking import remake
 from bot_cripto.notify.retraining import Retraining
 from bot_cripto.notify.telegram import Telegram, Update
 from bot_cripto.secrets import Secret, read_secret, redact, redact_logs
 
 OFFSET_FILE = "telegram_offset.json"
 RETRAIN_LOG = "telegram_retrain.log"
+ROLLBACK_LOG = "telegram_rollback.log"
 
 SWITCHES = ("kill", "pause")
 """Carried out at once, however old, without asking: they are the safe side."""
@@ -273,14 +275,26 @@ class Commands:
             self._later("retrain", partial(self._say, "retrain.failed", **values))
 
     def _roll_back(self, symbol: str, who: str) -> str:
-        with lock_run(self._layout.locks, "retrain", wait_s=0):
-            champion = roll_back(
-                self._layout.models,
-                symbol,
-                reason=self._say("rolling_back", who=who),
-                now_ms=clock.system_ms(),
-            )
-        return self._say("rolled_back", symbol=symbol, kinds=kinds_of(champion))
+        done = roll_back(
+            self._layout,
+            Subject.of(self._settings, symbol),
+            reason=self._say("rolling_back", who=who),
+            by=who,
+            now_ms=clock.system_ms(),
+        )
+        # in a thread of its own: what follows takes seconds
+        threading.Thread(target=self._remake, args=(symbol,), name="rollback", daemon=True).start()
+        said = self._say("rolled_back", symbol=symbol, kinds=kinds_of(done.after))
+        return "\n".join([said, *done.passed_over])
+
+    def _remake(self, symbol: str) -> None:
+        try:
+            problems = remake(self._layout, symbol, self._layout.logs / ROLLBACK_LOG)
+        except OSError as error:
+            problems = [f"the signal could not be made anew: {error}"]
+        for problem in problems:
+            log.warning("%s", problem)
+            self._later("rollback", partial(self._say, "failed", name="rollback", error=problem))
 
     # delivering: in the third thread
 

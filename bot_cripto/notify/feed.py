@@ -14,8 +14,16 @@ from bot_cripto.errors import BotCriptoError, BusyError
 from bot_cripto.layout import Layout
 from bot_cripto.ledger.journal import Journal
 from bot_cripto.ledger.store import Ledger
+from bot_cripto.lifecycle.mirror import untold
 from bot_cripto.models.champion import history_path
-from bot_cripto.notify import champion_news, ledger_news, repeats, signal_news, texts
+from bot_cripto.notify import (
+    champion_news,
+    ledger_news,
+    registry_news,
+    repeats,
+    signal_news,
+    texts,
+)
 from bot_cripto.notify.outbox import Message
 
 __all__ = ["Message", "begin", "read"]
@@ -64,6 +72,7 @@ def read(
     reader.ledgers()
     reader.signals()
     reader.champions()
+    reader.registry()
     return sorted(reader.messages, key=lambda message: message.time_ms), reader.cursors
 
 
@@ -131,6 +140,22 @@ class _Reader:
 
             what = texts.say(self.language, "champions_file", symbol=symbol)
             self._stream(f"champion:{symbol}", what, texts.mode_of(self.settings), news)
+
+    def registry(self) -> None:
+        """Tell once of a registry that has not followed the champion files for long."""
+
+        def news(state: Any) -> Any:
+            symbols = self.settings["symbols"]
+            problem = next(filter(None, (untold(self.layout, symbol) for symbol in symbols)), "")
+            return registry_news.read(
+                problem,
+                state,
+                now_ms=self.now_ms,
+                mode=texts.mode_of(self.settings),
+                language=self.language,
+            )
+
+        self._stream("registry", "MLflow", texts.mode_of(self.settings), news)
 
     def _stream(self, name: str, what: str, mode: str, news: Callable[[Any], Any]) -> None:
         """Read one stream; one that cannot be read is told once, and again every six hours."""

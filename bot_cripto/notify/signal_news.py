@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from bot_cripto.notify import repeats, texts
+from bot_cripto.notify import model_news, repeats, texts
 from bot_cripto.notify.outbox import Message
 from bot_cripto.symbols import symbol_to_path
 from bot_cripto.timeframes import parse_iso
@@ -104,7 +104,7 @@ def _begun(
         middle = (low + high) // 2
         low, high = (low, middle) if is_past(middle) else (middle, high)
     fresh: State = {"row": max(high - WARM_UP_ROWS, 0), "name": "", "ms": since_ms, "drift": []}
-    fresh |= {"decisions": {}, "gates": {}, "failing": {}, "odd": {}}
+    fresh |= {"decisions": {}, "gates": {}, "failing": {}, "odd": {}, "models": {}}
     fold = _Fold(fresh, key, switched, language)
     for row, document in journal.entries_after(fresh["row"], WARM_UP_ROWS):
         if row <= high:
@@ -119,6 +119,8 @@ class _Fold:
         copied = {name: dict(state[name]) for name in ("decisions", "gates")}
         for name in ("failing", "odd"):
             copied[name] = {what: dict(known) for what, known in state[name].items()}
+        # a state that an earlier program kept knows nothing of models
+        copied["models"] = dict(state.get("models", {}))
         self.state = {**state, **copied, "drift": list(state["drift"])}
         self._key, self._switched, self._language = key, switched, language
         self._found: list[Message] = []
@@ -156,8 +158,22 @@ class _Fold:
         known = repeats.ended(self.state["failing"], symbol)
         if known:
             self._share("recovery", "recovery", document, known, "")
+        self._modelled(document)
         self._decided(document)
         self._gated(document)
+
+    def _modelled(self, document: dict[str, Any]) -> None:
+        """Tell once that models cannot be used, and once that they can again."""
+        symbol, trouble = document["symbol"], model_news.trouble(document)
+        before = self.state["models"].get(symbol, "")
+        if trouble is None or trouble == before:
+            return
+        self.state["models"][symbol] = trouble
+        instead = model_news.stand_ins(document)
+        name = "fallback" if trouble and instead else "no_models" if trouble else "models_again"
+        first = texts.say(self._language, name, symbol=symbol, models=trouble)
+        why = texts.say(self._language, "why", reason=document["reason"]) if trouble else ""
+        self._add("fallback", document, texts.headed(document["mode"], first, why))
 
     def _decided(self, document: dict[str, Any]) -> None:
         symbol, decision = document["symbol"], document["decision"]

@@ -28,7 +28,7 @@ _GZIP_START = bytes.fromhex("1f8b08000000000000ff")
 _MANIFEST_LIMIT = 64 << 20
 _PLACES = re.compile(
     r"(logs/(journal|ledger)/[^/]+\.db|logs/(outbox|mlflow)\.db|logs/mlartifacts/.+"
-    r"|logs/control/[^/]+|models/champion/([^/]+\.json|history/[^/]+\.jsonl)"
+    r"|logs/control/[^/]+|models/champion/([^/]+\.json|(history|bad)/[^/]+\.jsonl)"
     r"|models/(trend|return|risk|baseline)/[^/]+/[^/]+/.+|data/configs/[^/]+\.json"
     r"|config/config\.yaml)"
 )

@@ -145,7 +145,7 @@ def _add_folder(archive: ArchiveWriter, name: str, folder: Path, pattern: str = 
 def _add_models(
     archive: ArchiveWriter, models: Path
 ) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Add champions, their histories and every version that these name, as far as it exists."""
+    """Add champions, histories, bad marks and every version that is named, as far as it exists."""
     champions: dict[str, dict[str, str]] = {}
     named: set[tuple[str, str, str]] = set()
     for path in sorted((models / "champion").glob("*.json")):
@@ -163,6 +163,8 @@ def _add_models(
         archive.add_bytes(f"models/champion/history/{path.name}", content)
         for line in content.splitlines():
             named |= _versions(_parsed(line))
+    for path in sorted((models / "champion" / "bad").glob("*.jsonl")):
+        archive.add_bytes(f"models/champion/bad/{path.name}", path.read_bytes())
     missing = []
     for kind, symbol, version in sorted(named):
         folder = models / kind / symbol / version

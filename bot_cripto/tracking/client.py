@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import sqlite3
@@ -17,6 +18,7 @@ from bot_cripto.tracking.database import SQLITE_WAIT_S, check, locked, move_arte
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -72,9 +74,14 @@ def connect(tracking_db: Path | str) -> MlflowClient:
     return MlflowClient(tracking_uri=tracking_uri(tracking_db))
 
 
+def looks_secret(name: str) -> bool:
+    """Return whether a parameter, tag or variable is named like a secret."""
+    return bool(_SECRET_NAME.search(name))
+
+
 def refuse_secrets(*named: Iterable[str]) -> None:
     """Raise ValueError where a parameter or tag is named like a secret."""
-    secrets = [name for names in named for name in names if _SECRET_NAME.search(name)]
+    secrets = [name for names in named for name in names if looks_secret(name)]
     if secrets:
         raise ValueError(f"{', '.join(secrets)} looks like a secret: it is not recorded")
 
@@ -103,6 +110,24 @@ def log_values(
     client.log_batch(run_id, metrics=numbers, params=texts[:_PARAMETERS_A_BATCH])
     for start in range(_PARAMETERS_A_BATCH, len(texts), _PARAMETERS_A_BATCH):
         client.log_batch(run_id, params=texts[start : start + _PARAMETERS_A_BATCH])
+
+
+def log_latest(
+    client: MlflowClient, run: Run, params: Mapping[str, Any], metrics: Mapping[str, float]
+) -> None:
+    """Log into a run that may have values already: these are the latest, old ones become NaN.
+
+    Parameters that the run has stay, for MLflow refuses to change them.
+    """
+    run_id, step = str(run.info.run_id), 0
+    if run.data.metrics:
+        # of two values of one step MLflow shows the greater one, not the later one
+        step = 1 + int(run.data.tags.get("step", "0"))
+        client.set_tag(run_id, "step", str(step))
+    # leaving one out would leave the last one standing
+    gone = {name: math.nan for name in run.data.metrics if name not in metrics}
+    new = {name: value for name, value in params.items() if name not in run.data.params}
+    log_values(client, run_id, new, gone | dict(metrics), step)
 
 
 def experiment(client: MlflowClient, path: Path, name: str, artifact_dir: Path) -> str:

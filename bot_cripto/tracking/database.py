@@ -101,6 +101,32 @@ def move_artefacts(path: Path, experiment_id: str, old: str, new: str) -> None:
                 )
 
 
+def move_version(path: Path, name: str, number: int, place: str) -> None:
+    """Write where a registered version lies now; MLflow has no call that changes it.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        The registered model.
+    number : int
+        MLflow's number of the version.
+    place : str
+        ``file://`` address of its folder.
+
+    Raises
+    ------
+    sqlite3.Error
+        The database cannot be written; nothing was changed.
+    """
+    with closing(sqlite3.connect(path, timeout=SQLITE_WAIT_S)) as connection, connection:
+        connection.execute(
+            "update model_versions set source = ?, storage_location = ? "
+            "where name = ? and version = ?",
+            (place, place, name, number),
+        )
+
+
 def _as_path(address: str) -> Path:
     """Return the path of a file address."""
     return Path(url2pathname(urlsplit(address).path))

@@ -64,9 +64,20 @@ class TrainingRecord:
 
 
 def training_record(
-    version: Version, importance: Mapping[str, Mapping[str, float]]
+    version: Version,
+    importance: Mapping[str, Mapping[str, float]],
+    costs: Mapping[str, float] | None = None,
 ) -> TrainingRecord:
-    """Return the record of a written version; `importance` as its trained model has it."""
+    """Return the record of a written version.
+
+    Parameters
+    ----------
+    version : Version
+    importance : mapping
+        As its trained model has it.
+    costs : mapping of str to float, optional
+        What its training cost, as of `bot_cripto.tracking.costs.system_metrics`.
+    """
     metadata = version.metadata
     params = {
         **metadata["settings"],
@@ -86,7 +97,7 @@ def training_record(
         version.name,
         version.sha256,
         params,
-        dict(metadata["metrics"]),
+        dict(metadata["metrics"]) | dict(costs or {}),
         {name: dict(shares) for name, shares in importance.items()},
         metadata["hashes"]["data"],
         f"{metadata['symbol']} {metadata['timeframe']} {metadata['source']}",
@@ -106,6 +117,7 @@ def record_training(
     experiment_name: str,
     run_name: str,
     records: Sequence[TrainingRecord],
+    tags: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Record trained versions, each in a run below one parent run.
 
@@ -122,6 +134,8 @@ def record_training(
     experiment_name, run_name : str
         Names of the experiment and of the parent run.
     records : sequence of TrainingRecord
+    tags : mapping of str to str, optional
+        Of the parent run.
 
     Returns
     -------
@@ -135,6 +149,8 @@ def record_training(
     DataError, BusyError
         As of `prepare`; or the artefacts cannot be written.
     """
+    about = {"level": "training"} | dict(tags or {})
+    refuse_secrets(about)
     for record in records:
         refuse_secrets(record.params, record.tags)
     prepare(tracking_db)
@@ -154,7 +170,8 @@ def record_training(
                 run_ids[record.kind] = found[0].info.run_id
                 continue
             if parent is None:
-                parent = create_run(client, experiment_id, run_name, {"level": "training"})
+                parent = create_run(client, experiment_id, run_name, about)
+                _log_dataset(client, parent, record)
             run_ids[record.kind] = _record(client, experiment_id, parent, record)
         if parent is not None:
             client.set_terminated(parent, end_time=clock.now_ms())
@@ -163,8 +180,6 @@ def record_training(
 
 def _record(client: MlflowClient, experiment_id: str, parent: str, record: TrainingRecord) -> str:
     """Log one version in batches and return its run id."""
-    from mlflow.entities import Dataset, DatasetInput
-
     tags = {
         "mlflow.parentRunId": parent,
         "level": "model",
@@ -175,9 +190,7 @@ def _record(client: MlflowClient, experiment_id: str, parent: str, record: Train
     }
     run_id = create_run(client, experiment_id, f"{record.kind} {record.version}", tags)
     log_values(client, run_id, record.params, record.metrics)
-    source = json.dumps({"sha256": record.dataset_digest})
-    dataset = Dataset(record.dataset_name, record.dataset_digest[:_DIGEST_LENGTH], "local", source)
-    client.log_inputs(run_id, [DatasetInput(dataset, [])])
+    _log_dataset(client, run_id, record)
     with tempfile.TemporaryDirectory() as folder:
         ordered = {
             name: dict(sorted(shares.items(), key=lambda share: -share[1]))
@@ -189,3 +202,13 @@ def _record(client: MlflowClient, experiment_id: str, parent: str, record: Train
         client.log_artifacts(run_id, folder)
     client.set_terminated(run_id, end_time=clock.now_ms())
     return run_id
+
+
+def _log_dataset(client: MlflowClient, run_id: str, record: TrainingRecord) -> None:
+    """Name the training snapshot, by its hash, as what the run was made of."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source = json.dumps({"sha256": record.dataset_digest})
+    dataset = Dataset(record.dataset_name, record.dataset_digest[:_DIGEST_LENGTH], "local", source)
+    used_for = InputTag("mlflow.data.context", "training")
+    client.log_inputs(run_id, [DatasetInput(dataset, [used_for])])

@@ -21,6 +21,7 @@ from bot_cripto.tracking.client import (
     create_run,
     experiment,
     in_one_line,
+    log_latest,
     log_values,
     prepare,
     refuse_secrets,
@@ -180,18 +181,13 @@ def _record(
     metrics = {name: float(value) for name, value in numbers.items() if not math.isnan(value)}
     # 0 would be a claim, and leaving it out would leave the last one standing
     metrics["day_sharpe"] = math.nan if trial.day_sharpe is None else trial.day_sharpe
-    params, step = dict(trial.params), 0
     if known is None:
         name = f"{trial.timeframe} {trial.horizon_steps} ahead {trial.config_sha256[:8]}"
         run_id = create_run(client, experiment_id, name, tags)
+        log_values(client, run_id, trial.params, metrics)
     else:
-        run_id = known.info.run_id
-        # of two values of one step MLflow shows the greater one, not the later one
-        step = 1 + int(known.data.tags.get("step", "0"))
-        client.set_tag(run_id, "step", str(step))
-        metrics |= {name: math.nan for name in known.data.metrics if name not in metrics}
-        params = {name: v for name, v in params.items() if name not in known.data.params}
-    log_values(client, run_id, params, metrics, step)
+        run_id = str(known.info.run_id)
+        log_latest(client, known, trial.params, metrics)
     if trial.note:
         client.set_tag(run_id, "mlflow.note.content", trial.note)
     for name, text in trial.artefacts.items():

@@ -60,6 +60,10 @@ def discard_history(layout: Layout, cutoff: str, *, reports_too: bool) -> list[s
     return failures
 
 
+REGISTERED = "registered.json"
+"""What a retrain leaves when MLflow was told of it, below the training's folder."""
+
+
 def discard_unusable_training(layout: Layout, cutoff: str, symbols: list[str]) -> None:
     """Remove the records of trainings whose version is gone or damaged, or that MLflow missed.
 
@@ -69,13 +73,16 @@ def discard_unusable_training(layout: Layout, cutoff: str, symbols: list[str]) -
         training = layout.training(cutoff, symbol_to_path(symbol))
         usable = True
         for path in training.glob("*.json"):
-            record = _read(path)
+            record = read_json(path)
             if "version" in record and not _is_whole(layout, symbol, record):
                 path.unlink()
                 usable = False
-            usable &= not record.get("mlflow_error")
+            if record.get("mlflow_error"):
+                # who is champion does not depend on whether the registry was told
+                usable &= path.name == REGISTERED
+                path.unlink(missing_ok=True)
         if not usable:
-            for pattern in ("*.mlflow.json", "*.adopted.json", "judgement.json"):
+            for pattern in ("*.mlflow.json", "*.adopted.json", "judgement.json", REGISTERED):
                 for path in training.glob(pattern):
                     path.unlink()
 
@@ -89,18 +96,19 @@ def _is_whole(layout: Layout, symbol: str, record: dict[str, str]) -> bool:
 
 
 def _failures(path: Path) -> list[str]:
-    record = _read(path)
+    record = read_json(path)
     error = record.get("error", "no report") if record else "unreadable"
     return [] if error is None else [f"{path.name}: {error}"]
 
 
 def _is_late(path: Path) -> bool:
-    return bool(_read(path).get("stale_candles"))
+    return bool(read_json(path).get("stale_candles"))
 
 
-def _read(path: Path) -> dict[str, str]:
+def read_json(path: Path) -> dict[str, str]:
+    """Return the object in a file; empty where there is none that can be read."""
     try:
         value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

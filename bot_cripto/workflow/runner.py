@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -13,7 +14,11 @@ from bot_cripto.errors import ConfigError
 
 
 def run_target(
-    target: str, *, overrides: dict[str, str] | None = None, dry_run: bool = False
+    target: str,
+    *,
+    overrides: dict[str, str] | None = None,
+    dry_run: bool = False,
+    again: Sequence[str] = (),
 ) -> int:
     """Run a target of the workflow as ``snakemake TARGET`` does, and return its exit code.
 
@@ -25,8 +30,10 @@ def run_target(
         Settings for this run alone (``--config``).
     dry_run : bool
         Only say what is stale and why.
+    again : sequence of str
+        Rules that run although nothing has changed, and so what depends on them.
     """
-    command = _command(target, overrides, dry_run)
+    command = _command(target, overrides, dry_run, again)
     return subprocess.run(command, env=_environment(), check=False).returncode
 
 
@@ -41,13 +48,17 @@ def start_target(target: str, *, output: IO[bytes]) -> subprocess.Popen[bytes]:
     )
 
 
-def _command(target: str, overrides: dict[str, str] | None, dry_run: bool) -> list[str]:
+def _command(
+    target: str, overrides: dict[str, str] | None, dry_run: bool, again: Sequence[str] = ()
+) -> list[str]:
     command = [sys.executable, "-m", "snakemake", target, "--snakefile", str(ROOT / "Snakefile")]
     command += ["--workflow-profile", str(ROOT / "profiles" / "default")]
     # Snakemake's own log goes to the state too, not to where the person stands.
     command += ["--directory", str(_state_dir())]
     if dry_run:
         command.append("--dry-run")
+    if again:
+        command += ["--forcerun", *again]
     if overrides:
         command += ["--config", *(f"{name}={value}" for name, value in overrides.items())]
     return command

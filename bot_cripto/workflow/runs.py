@@ -28,10 +28,15 @@ from bot_cripto.symbols import symbol_to_path
 from bot_cripto.timeframes import iso, last_close, parse_candle_id, parse_iso
 from bot_cripto.workflow.failures import no_trade
 from bot_cripto.workflow.jobs import ERRORS_VARIABLE, ROLES_VARIABLE
-from bot_cripto.workflow.leftovers import discard_history, discard_live, discard_unusable_training
+from bot_cripto.workflow.leftovers import (
+    discard_history,
+    discard_live,
+    discard_unusable_training,
+    read_json,
+)
 
-NOT_CONFIGURATION = ("as_of", "state_dir", "data_dir", "models_dir", "logs_dir")
-"""Settings that say when and where, not how: no part of the configuration's hash."""
+NOT_CONFIGURATION = ("as_of", "state_dir", "data_dir", "models_dir", "logs_dir", "rollback")
+"""Settings that say when, where and what for, not how: no part of the configuration's hash."""
 
 
 def config_sha256(settings: Mapping[str, Any]) -> str:
@@ -140,6 +145,7 @@ class Run:
         self.locks: dict[str, IO[str]] = {}
         self.publishes = False
         self.copies: dict[Path, Path] = {}
+        self.asked: set[Path] = set()
         logger.addHandler(self.errors)
 
     def lock(self, role: str, wait_s: float = WAIT_S) -> None:
@@ -172,15 +178,24 @@ class Run:
         if not path.exists():  # a replay needs nothing but the signal
             atomic.write_json(path, _configuration(self.settings))
         self._discard(reports_too=True)
-        for symbol in restore_lost(self.layout.models, self.settings["symbols"]):
-            self.logger.warning(f"The champion file of {symbol} was lost; restored from history.")
+        for symbol in self.settings["symbols"]:
+            self._restore(symbol)
+
+    def _restore(self, symbol: str) -> None:
+        """Restore a lost champion file; where that fails the signal says what it lacks."""
+        try:
+            if restore_lost(self.layout.models, [symbol]):
+                self.logger.warning(
+                    f"The champion file of {symbol} was lost; restored from history."
+                )
+        except (BotCriptoError, OSError) as error:
+            # a warning: other symbols have their signal
+            self.logger.warning(f"The champion file of {symbol} cannot be restored: {error}")
 
     def close(self) -> int:
         """Publish, set failed artefacts aside for the next try, and return the exit code."""
         failed = bool(self.errors.lines)
-        for made, published in self.copies.items():
-            if made.is_file():
-                atomic.write_bytes(published, made.read_bytes())
+        failed |= self._publish_reports()
         if self.publishes:
             failed |= self._publish()
         failed |= bool(self._discard(reports_too=False))
@@ -205,6 +220,24 @@ class Run:
             failures += discard_history(self.layout, self.cutoff, reports_too=reports_too)
             discard_unusable_training(self.layout, self.cutoff, self.settings["symbols"])
         return failures
+
+    def _publish_reports(self) -> bool:
+        """Copy what the evaluation made of each symbol, but where it could make nothing.
+
+        Then an earlier report stays. Returns True where that was asked for by itself.
+        """
+        skipped = {}
+        for made in self.copies:
+            record = read_json(made) if made.suffix == ".json" else {}
+            if isinstance(reason := record.get("skipped"), str):
+                skipped[made.with_suffix("")] = f"{record.get('symbol', '')}: {reason}"
+        for made, published in self.copies.items():
+            if made.with_suffix("") not in skipped and made.is_file():
+                atomic.write_bytes(published, made.read_bytes())
+        for made, reason in skipped.items():
+            log = self.logger.error if made in self.asked else self.logger.warning
+            log(f"no {made.name}: {reason}")
+        return not self.asked.isdisjoint(skipped)
 
     def _publish(self) -> bool:
         """Journal and publish every symbol's signal, or a NO_TRADE that names the failure.

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from bot_server import CHAT, TOKEN, BotServer
@@ -21,10 +22,14 @@ from hypothesis import strategies as st
 from bot_cripto import atomic, clock
 from bot_cripto.config import effective, load_settings
 from bot_cripto.errors import ConfigError
+from bot_cripto.forecast import ModelUse
 from bot_cripto.layout import Layout
 from bot_cripto.ledger import control
 from bot_cripto.ledger.store import Ledger
+from bot_cripto.lifecycle import rollback
 from bot_cripto.locks import lock_run
+from bot_cripto.models.champion import promote, read_champion
+from bot_cripto.models.in_use import Subject
 from bot_cripto.notify import answering, commands, confirmations, listening
 from bot_cripto.notify.answering import Answerer
 from bot_cripto.notify.answers import Answers
@@ -425,15 +430,36 @@ def test_the_real_child_is_the_workflow(monkeypatch, tmp_path):
     assert str(tmp_path) in begun[0]
 
 
-def test_rollback_asks_for_a_symbol_and_keeps_off_a_retrain(bot, at):
+def test_rollback_asks_for_a_symbol_and_waits_for_no_retrain(bot, at, monkeypatch):
+    remade = []
+    monkeypatch.setattr(commands, "remake", lambda *given: remade.append(given) or ["no space"])
+    whole = SimpleNamespace(sha256="1" * 64)
+    monkeypatch.setattr(rollback, "examine", lambda *_: (whole, None))
     with Service(at, configured(bot)):
         assert "Which symbol" in ask(bot, "/rollback")
         assert "not configured" in ask(bot, "/rollback DOGE")
         code = ask(bot, "/rollback btc").rsplit(" ", 1)[-1]
         assert "has no models yet" in ask(bot, f"/confirm {code}")
+        used = [use(at, configured(bot), number) for number in (1, 2)]
         code = ask(bot, "/rollback ETH/USDT").rsplit(" ", 1)[-1]
         with contextlib.closing(lock_run(at.locks, "retrain")):
-            assert "another retrain run is at work" in ask(bot, f"/confirm {code}")
+            assert "back in use: baseline v1" in ask(bot, f"/confirm {code}")
+        champion = read_champion(at.models, "ETH/USDT")
+        assert champion.kinds["baseline"] == used[0]
+        assert champion.by.startswith("telegram") and champion.by in champion.reason
+        until(lambda: "rollback failed: no space" in bot.texts())
+    assert remade == [(at, "ETH/USDT", at.logs / commands.ROLLBACK_LOG)]
+
+
+def use(at, settings, number):
+    """Put a baseline of ETH/USDT in use."""
+    used = ModelUse(f"v{number}", str(number) * 64, None)
+    about = Subject.of(settings, "ETH/USDT").about()
+    promote(
+        at.models, "ETH/USDT", {"baseline": used}, **about, provisional=False, reason="better",
+        promoted_at_ms=number,
+    )  # fmt: skip
+    return used
 
 
 def test_messages_of_the_outbox_are_delivered_too(bot, at, monkeypatch):

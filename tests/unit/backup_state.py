@@ -23,6 +23,7 @@ from bot_cripto.ledger.events import (
 )
 from bot_cripto.ledger.journal import Journal
 from bot_cripto.ledger.store import Ledger
+from bot_cripto.models.bad_marks import bad_path
 from bot_cripto.models.champion import promote
 from bot_cripto.models.version import content_sha256, folder
 from bot_cripto.timeframes import iso
@@ -109,6 +110,7 @@ def build(at: Layout, root: Path) -> None:
             promoted_at_ms=START + number,
         )
     version(at.models, "20240903T000000Z")  # no champion names it
+    atomic.write_text(bad_path(at.models, SYMBOL), "{}\n")
     control.pause(at.control, "ana", "lunch", START)
     atomic.write_json(at.configs / f"{'cd' * 32}.json", {"prob_min": 0.6})
     atomic.write_json(at.risk_state(SYMBOL), {"old": True})
@@ -133,7 +135,7 @@ def content(at: Layout) -> dict[str, object]:
                         "configs": at.configs}.items():  # fmt: skip
         for path in sorted(where.rglob("*")):
             name = path.relative_to(where)
-            if path.is_file() and "before-restore" not in str(name):
+            if path.is_file() and path.suffix != ".lock" and "before-restore" not in str(name):
                 found[f"{area}/{name}"] = path.read_bytes()
     found["derived"] = sorted(p.name for p in at.logs.glob("risk_state_*.json"))
     return found

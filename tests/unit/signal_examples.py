@@ -22,8 +22,8 @@ DOWN = Regime(TREND_DOWN, "ADX14 27 is at least 20 and +DI is below -DI")
 GOOD = Context(stale_candles=0, last_candle=TRADED, missing_features=(), model_age_days=1.0)
 RISK = RiskState(candle_close_time="2024-09-06T04:45:00Z", account="paper", equity=10_000.0)
 MODELS = {kind: ModelUse(f"20240901T000000Z-{kind}", "ab" * 32, None) for kind in KINDS}
-BULL = Forecast(0.64, 0.004, -0.003, 0.003, 0.008, 0.005, 0.2, 0.5, MODELS)
-BEAR = Forecast(0.36, -0.004, -0.008, -0.003, 0.003, 0.005, 0.2, 0.5, MODELS)
+BULL = Forecast(0.64, 0.004, -0.003, 0.003, 0.008, 0.005, 0.2, 0.5, MODELS, dissimilarity=0.6)
+BEAR = replace(BULL, prob_up=0.36, expected_return=-0.004, p10=-0.008, p50=-0.003, p90=0.003)
 FACTS = Facts(
     made_ms=CLOSE_MS + 1_250,
     candle_close_ms=CLOSE_MS,

@@ -29,6 +29,7 @@ TRADES_A_LOT = {
     "allow_range": True,
     "kelly_fraction": 1.0,
     "max_outside_share": 1.0,
+    "max_dissimilarity": 1000.0,
     "max_daily_drawdown": 1.0,
     "max_weekly_drawdown": 1.0,
     "max_consecutive_losses": 1000,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 
 import pytest
@@ -65,3 +66,18 @@ def test_a_switch_that_cannot_be_written_is_said_without_a_traceback(run, tmp_pa
 def test_the_person_at_the_keyboard_is_named(monkeypatch):
     monkeypatch.setenv("SUDO_USER", "ana")
     assert cli_trading.who() == "ana"
+
+
+def test_a_disk_without_room_or_access_is_said_in_a_line(run, monkeypatch):
+    def fail(number):
+        def info(given):
+            raise OSError(number, "No luck", "/somewhere")
+
+        monkeypatch.setattr(cli, "_info", info)
+
+    fail(errno.ENOSPC)
+    code, _, said = run("info")
+    assert code == 1 and "No luck" in said and "make room" in said and said.count("\n") == 1
+    fail(errno.ENOENT)
+    with pytest.raises(FileNotFoundError):
+        cli.main(["info"])

@@ -39,9 +39,23 @@ NO_NUMBER = [math.nan, math.inf, -math.inf]
 number = st.one_of(st.floats(-0.05, 0.05), st.floats(0, 1), st.sampled_from([*NO_NUMBER, 0.6]))
 
 
-def forecast_of(up, gain, spread, volatility, score, outside=()):
+def forecast_of(up, gain, spread, volatility, score, outside=(), unlike=0.5):
     return Forecast(
-        up, gain, gain - spread, gain, gain + spread, volatility, score, 0.5, {}, (), outside, 60
+        *(
+            up,
+            gain,
+            gain - spread,
+            gain,
+            gain + spread,
+            volatility,
+            score,
+            0.5,
+            {},
+            (),
+            outside,
+            60,
+        ),
+        dissimilarity=unlike,
     )
 
 
@@ -53,6 +67,7 @@ sound_forecasts = st.builds(
     st.floats(1e-4, 0.05),
     st.one_of(st.floats(0, 0.3), st.floats(0, 1)),
     st.sampled_from([(), (), ("rsi14",), tuple("abcdefghijk")]),
+    st.sampled_from([0.0, 0.5, 0.9, 1.0, 1.5, None, *NO_NUMBER, -0.1]),
 )
 forecasts = st.one_of(
     st.none(),
@@ -301,7 +316,7 @@ def test_no_number_anywhere_is_no_position(forecast, risk, market, data):
         if isinstance(getattr(whole, field.name), int | float)
         and field.name not in ("model_provisional", "trained_until_ms")
     ]
-    assert len(numbers) == 9 + 2 + 9
+    assert len(numbers) == 10 + 2 + 9
     part, name = data.draw(st.sampled_from(numbers))
     case[part] = replace(case[part], **{name: data.draw(st.sampled_from(NO_NUMBER))})
     decision = decide(case["forecast"], trend, case["context"], case["risk"], policy)
@@ -362,6 +377,7 @@ FIRST = {
     "model_valid": ("forecast may not be used", "there is no forecast"),
     "model_age": ("MAX_MODEL_AGE_DAYS", "until when the models", "until after this candle"),
     "in_distribution": ("outside the range",),
+    "dissimilarity": ("unlike the training data", "unlike its training data"),
     "regime": ("regime",),
     "probability": ("probability of",),
     "expected_return": ("expected return of a",),

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot_cripto import atomic
-from bot_cripto.drift import read_history, relative_drop
+from bot_cripto.drift.history import read_history, relative_drop
 from bot_cripto.errors import LedgerError
 from bot_cripto.execution import outcomes
 from bot_cripto.execution.account import Account

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot_cripto.drift import DRIFT, INSUFFICIENT, NO_DRIFT, relative_drop
+from bot_cripto.drift.history import DRIFT, INSUFFICIENT, NO_DRIFT, relative_drop
 from bot_cripto.errors import ConfigError, DataError
 
 

@@ -205,6 +205,26 @@ def test_features_outside_the_training_range_are_counted_and_named():
     assert few.side == LONG and gates(few)["in_distribution"].margin == 0
 
 
+def test_a_candle_unlike_the_training_data_is_not_traded():
+    decision = judge(forecast=replace(BULL, dissimilarity=1.25))
+    assert failed(decision) == ["dissimilarity"]
+    assert decision.reason.startswith(
+        "the candle is unlike the training data: dissimilarity 1.25 is above MAX_DISSIMILARITY 1: "
+        "it would take 0.25 less"
+    )
+    assert judge(forecast=replace(BULL, dissimilarity=1.0)).side == LONG
+    wider = Policy(max_dissimilarity=1.3)
+    assert judge(forecast=replace(BULL, dissimilarity=1.25), policy=wider).side == LONG
+
+
+@pytest.mark.parametrize("apart", [None, math.nan, math.inf, -0.1])
+def test_a_dissimilarity_that_is_not_known_is_not_passed(apart):
+    decision = judge(forecast=replace(BULL, dissimilarity=apart))
+    assert failed(decision) == ["dissimilarity"]
+    assert gates(decision)["dissimilarity"].value is None
+    assert "it would take a retrain" in decision.reason
+
+
 @pytest.mark.parametrize(
     ("outside", "features"), [(("a", "b"), 1), (("a",), 0), ((), -1), ((), math.nan)]
 )

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from bot_cripto.provenance import code_files
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "bot_cripto"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
-TRACKING = ("tracking/runs", "tracking/client", "tracking/trials", "tracking/database")
-"""All that writes MLflow's database; the first three import mlflow."""
+TRACKING = sorted((PACKAGE / "tracking").glob("*.py"))
+WITHOUT_MLFLOW = ("costs", "database", "registry_view", "server", "trial")
+"""Modules of it that know files, tables and processes alone, so that a look takes no seconds."""
 
 
 def imports(path: Path, *, top_level_only: bool = False) -> set[str]:
@@ -47,9 +50,11 @@ def test_one_module_imports_ccxt():
 
 
 def test_only_tracking_imports_mlflow_and_only_inside_functions():
-    assert users_of("mlflow") == {f"bot_cripto/{name}.py" for name in TRACKING[:3]}
-    for name in TRACKING:
-        top = imports(PACKAGE / f"{name}.py", top_level_only=True)
+    allowed = {path for path in TRACKING if path.stem not in WITHOUT_MLFLOW}
+    assert users_of("mlflow")
+    assert users_of("mlflow") <= {str(path.relative_to(ROOT)) for path in allowed}
+    for path in TRACKING:
+        top = imports(path, top_level_only=True)
         assert not {n.split(".")[0] for n in top} & {"mlflow", "sqlalchemy", "alembic"}
 
 
@@ -109,7 +114,10 @@ def test_only_the_command_lines_runner_and_the_rules_know_snakemake():
         ("features", ("labels", "models", "decision", "signals", "config", "workflow")),
         ("labels", ("features", "models", "decision", "signals", "config")),
         ("market", ("features", "labels", "models", "decision", "signals", "config")),
-        ("models", ("decision", "signals", "config", "workflow", *TRACKING)),
+        (
+            "models",
+            ("decision", "signals", "config", "workflow", "backtest", "lifecycle", "tracking"),
+        ),
         (
             "decision",
             (
@@ -133,10 +141,17 @@ def test_only_the_command_lines_runner_and_the_rules_know_snakemake():
         ),
         (
             "execution",
-            ("features", "labels", "config", "backtest", "notify", "workflow", *TRACKING),
+            ("features", "labels", "config", "backtest", "notify", "workflow", "tracking"),
         ),
-        ("backtest", ("labels", "config", "notify", "workflow", *TRACKING)),
-        ("notify", ("features", "labels", "config", "backtest", *TRACKING)),
+        ("backtest", ("labels", "config", "notify", "workflow", "lifecycle", "tracking")),
+        ("notify", ("features", "labels", "config", "backtest", "tracking")),
+        ("lifecycle", ("notify",)),
+        ("drift", ("decision", "signals", "config", "notify", "workflow", "lifecycle", "tracking")),
+        ("lifecycle/doctor", ("notify", "workflow", "backtest", "config")),
+        (
+            "inference",
+            ("labels", "config", "backtest", "notify", "workflow", "lifecycle", "tracking"),
+        ),
     ],
 )
 def test_data_flows_one_way(room, forbidden):
@@ -146,6 +161,24 @@ def test_data_flows_one_way(room, forbidden):
             assert parts[0] != "bot_cripto" or parts[1:2] not in [[f] for f in forbidden], (
                 f"{path.relative_to(ROOT)} imports {name}"
             )
+
+
+@pytest.mark.parametrize("script", ["fetch_candles", "build_features", "make_signals"])
+def test_the_way_to_a_signal_knows_nothing_of_what_judges_and_replays(script):
+    rooms = {
+        path.relative_to(ROOT).parts[1] for path in code_files(SCRIPTS[0].parent / f"{script}.py")
+    }
+    assert "market" in rooms and not rooms & {"lifecycle", "backtest", "notify", "tracking"}
+
+
+def test_one_module_knows_river_and_the_way_to_a_signal_knows_the_relative_drop_alone():
+    assert users_of("river") == {"bot_cripto/drift/performance.py"}
+    top = imports(PACKAGE / "drift" / "performance.py", top_level_only=True)
+    assert not any(name.split(".")[0] == "river" for name in top)
+    assert imports(PACKAGE / "drift" / "__init__.py") == set()
+    files = code_files(ROOT / "scripts" / "make_signals.py", ROOT / "scripts" / "build_features.py")
+    known = {path.name for path in files if path.parent == PACKAGE / "drift"}
+    assert known == {"__init__.py", "history.py"}
 
 
 def test_the_decision_is_pure():

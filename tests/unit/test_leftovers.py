@@ -79,3 +79,26 @@ def test_what_mlflow_missed_is_recorded_again(layout):
     missed = put(folder / "trend.mlflow.json", used={}, mlflow_error="locked")
     discard_unusable_training(layout, "C", ["A/B"])
     assert not missed.exists()
+
+
+def test_what_mlflow_was_not_told_is_told_again_and_nobody_judged_again(layout):
+    training = layout.training("C", "A")
+    judged = put(training / "judgement.json", promoted=True)
+    record = put(training / "trend-risk.mlflow.json", mlflow_error=None)
+    told = put(training / "registered.json", mlflow_error="locked")
+    discard_unusable_training(layout, "C", ["A"])
+    assert [path.exists() for path in (judged, record, told)] == [True, True, False]
+    put(told, mlflow_error=None)
+    discard_unusable_training(layout, "C", ["A"])
+    assert told.exists()
+
+
+def test_a_training_that_is_recorded_again_is_registered_again(layout):
+    training = layout.training("C", "A")
+    files = [
+        put(training / "judgement.json", promoted=True),
+        put(training / "trend-risk.mlflow.json", mlflow_error="locked"),
+        put(training / "registered.json", mlflow_error=None),
+    ]
+    discard_unusable_training(layout, "C", ["A"])
+    assert not any(path.exists() for path in files)

@@ -12,12 +12,14 @@ import pytest
 from bot_cripto.errors import DataError, ModelError
 from bot_cripto.forecast import ModelUse
 from bot_cripto.models import apply, reference
+from bot_cripto.models.bad_marks import bad_path, mark_bad
 from bot_cripto.models.champion import promote, read_champion
 from bot_cripto.models.forecast import (
     Loaded,
     Subject,
     forecast_row,
     forecast_rows,
+    forecasts,
     load_champion,
     outside_share,
     risk_score,
@@ -125,6 +127,43 @@ def test_a_baseline_knows_no_range_but_its_age(tmp_path):
     result = forecast(tmp_path)
     assert (result.outside, result.features) == ((), 0)
     assert result.trained_until_ms == market.cutoff()
+
+
+def test_the_trend_model_tells_how_unlike_its_training_data_a_row_is(models):
+    folder, _ = models
+    train = market.trained("trend").metadata["parts"]["train"]["rows"]
+    assert forecast(folder, row(train // 2)).dissimilarity < 1
+    strange = row(train // 2).copy()
+    strange[3] += 100 * market.data().features[:train, 3].std()
+    assert forecast(folder, strange).dissimilarity > 1
+    matrix = np.stack([row(train // 2), strange, row()])
+    loaded = load_champion(folder, read_champion(folder, "BTC/USDT"), SUBJECT)
+    together = forecasts(loaded, market.data().names, matrix, vol_ref=0.02)
+    assert [f.dissimilarity for f in together] == [
+        forecast(folder, r).dissimilarity for r in matrix
+    ]
+
+
+def test_a_trend_model_made_before_it_was_measured_tells_no_dissimilarity(tmp_path):
+    trend = market.trained("trend")
+    old = replace(trend, files={n: c for n, c in trend.files.items() if n.endswith(".txt")})
+    version = write_version(tmp_path, old, market.origin(), market.reference_rows())
+    uses = {k: write(tmp_path, k)[1] for k in ("return", "risk")}
+    put(tmp_path, uses | {"trend": ModelUse(version.name, version.sha256, None)})
+    result = forecast(tmp_path)
+    assert result.dissimilarity is None
+    assert 0 < result.prob_up < 1 and result.notes == ()
+
+
+def test_a_baseline_that_stands_in_for_trend_tells_the_dissimilarity(models):
+    folder, _ = models
+    write(folder, "baseline")
+    of_trend = forecast(folder).dissimilarity
+    shutil.rmtree(folder / "trend")
+    result = forecast(folder)
+    assert "baseline" in result.models
+    # both were trained on all rows before the same holdout
+    assert result.dissimilarity == of_trend > 0
 
 
 def test_models_whose_range_was_not_read_judge_nothing(models):
@@ -338,3 +377,43 @@ def test_the_way_to_a_forecast_imports_no_heavy_package(models, tmp_path):
     }
     # A second OpenMP thread would only wait for work, at the price of a busy core.
     assert threads == "1"
+
+
+def mark(folder, kind, version, **changes):
+    said = {"reason": "loses", "by": "ana", "now_ms": market.cutoff()} | changes
+    mark_bad(folder, "BTC/USDT", kind, version, **said)
+
+
+@pytest.mark.parametrize("kind", apply.KINDS)
+def test_a_version_that_is_marked_bad_gives_way_to_the_earlier_one(models, kind):
+    folder, versions = models
+    earlier = read_champion(folder, "BTC/USDT").history[0].kinds[kind]
+    mark(folder, kind, versions[kind].name)
+    result = forecast(folder)
+    assert result.models[kind] == earlier
+    assert result.notes == (
+        f"The {kind} model {versions[kind].name} cannot be used: it is marked bad: loses.",
+        f"The earlier {kind} model {earlier.version} stands in.",
+    )
+    mark(folder, kind, versions[kind].name, bad=False)
+    assert forecast(folder).notes == ()
+
+
+def test_where_all_of_a_kind_are_bad_the_baseline_speaks_unless_it_is_bad_too(models):
+    folder, versions = models
+    version, use = write(folder, "baseline")
+    earlier = read_champion(folder, "BTC/USDT").history[0].kinds["risk"].version
+    for name in (versions["risk"].name, earlier):
+        mark(folder, "risk", name)
+    assert forecast(folder).models["baseline"].version == version.name
+    mark(folder, "baseline", use.version)
+    with pytest.raises(ModelError, match="No trend/return/risk models or baseline") as told:
+        forecast(folder)
+    assert str(told.value).count("is marked bad: loses") == 3
+
+
+def test_marks_that_cannot_be_read_stop_every_model(models):
+    folder, _ = models
+    bad_path(folder, "BTC/USDT").mkdir(parents=True)
+    with pytest.raises(ModelError, match=r"bad marks .* cannot be read"):
+        forecast(folder)

@@ -9,6 +9,7 @@ import pytest
 
 from bot_cripto.errors import ModelError
 from bot_cripto.models import apply
+from bot_cripto.models.dissimilarity import FILE as DISSIMILARITY
 from bot_cripto.models.snapshot import build_snapshot, training_data
 from bot_cripto.models.training import TRAINERS, prepare, train
 from bot_cripto.timeframes import parse_iso
@@ -48,7 +49,11 @@ def test_another_seed_gives_other_trees():
 
 @pytest.mark.parametrize("kind", KINDS[:3])
 def test_models_hold_text_alone_without_parameters(kind):
-    for name, content in market.trained(kind).files.items():
+    files = market.trained(kind).files
+    assert all(content.isascii() for content in files.values())
+    texts = {name: content for name, content in files.items() if name != DISSIMILARITY}
+    assert texts
+    for name, content in texts.items():
         assert name.endswith(".txt")
         assert content.startswith(b"tree\n")
         assert b"parameters:" not in content
@@ -264,7 +269,7 @@ def test_the_baseline_is_plain():
     assert (columns["p10"] < columns["p50"]).all()
     assert (columns["p50"] < columns["p90"]).all()
     assert np.ptp(columns["volatility"] / apply.scale(features, market.data().names, 3)) < 1e-12
-    assert market.trained("baseline").files == {}
+    assert set(market.trained("baseline").files) == {DISSIMILARITY}
 
 
 def test_triple_barrier_labels_can_be_trained_on():

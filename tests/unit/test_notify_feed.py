@@ -196,3 +196,74 @@ def test_a_ledger_in_anothers_place_is_begun_with_its_present(tmp_path):
     act(tmp_path / "two.db", 1, 2, 30)
     messages, state = read(tmp_path / "two.db", state, 20)
     assert [m.time_ms for m in messages] == [30]
+
+
+def test_a_restored_champion_file_is_told_and_changes_no_other_news(tmp_path):
+    path = tmp_path / "h.jsonl"
+    path.write_text(champion("v1") + champion("v2", at=STEP))
+    _, state = champions(path)
+    with path.open("a") as file:
+        file.write(champion("v2", at=STEP, restored_at=iso(START + 9 * STEP)))
+    messages, state = champions(path, state)
+    assert [(m.kind, m.time_ms) for m in messages] == [("champion_restored", START + 9 * STEP)]
+    assert "lost or damaged" in messages[0].text and "trend v2" in messages[0].text
+    with path.open("a") as file:
+        file.write(champion("v1", at=20 * STEP, by="ana"))
+    messages, _ = champions(path, state)
+    assert [m.kind for m in messages] == ["rollback"] and "by ana" in messages[0].text
+
+
+BROKEN = "NO; The trend model v2 cannot be used: it is cut.; The earlier trend model v1 stands in."
+CONSTANT = "NO; The risk model v2 cannot be used: gone.; Baseline model (made of 9 rows) stands in "
+NONE = "the forecast may not be used: No trend/return/risk models or baseline model found"
+
+
+def modelled(index, reason="every gate passes", prob_up=0.5, **fields):
+    return signal(index, reason=reason, **fields) | {
+        "prob_up": prob_up, "expected_return": 0.0, "risk_score": 0.1
+    }  # fmt: skip
+
+
+def test_a_fallback_is_told_once_a_state():
+    journal = Rows([modelled(0), modelled(1, BROKEN), modelled(2, BROKEN)])
+    messages, state = news(journal)
+    assert [m.kind for m in messages] == ["fallback"]
+    assert "models cannot be used, others stand in: trend v2" in messages[0].text
+    assert "it is cut" in messages[0].text
+    journal.documents += [
+        signal(3),  # no forecast for another reason: nothing is known of the models
+        modelled(4, BROKEN),
+        modelled(5, CONSTANT + "for risk: why."),
+        modelled(6, CONSTANT + "for risk: why."),
+        modelled(7),
+        modelled(8),
+    ]
+    messages, state = news(journal, state)
+    assert [m.text.partition(": ")[2].splitlines()[0] for m in messages] == [
+        "models cannot be used, others stand in: risk v2",
+        "the models in use can be used again",
+    ]
+    assert len({m.key for m in messages}) == 2 and news(journal, state)[0] == []
+
+
+def test_no_models_at_all_is_told_too():
+    gates = [gate("model_valid", passed=False)]
+    journal = Rows([modelled(0), signal(1, reason=NONE, gates=gates), modelled(2)])
+    texts = [m.text for m in news(journal)[0]]
+    assert "BTC/USDT: no models can be used" in texts[0] and NONE in texts[0]
+    assert "can be used again" in texts[1]
+    other = [gate("fresh", passed=False), gate("model_valid", passed=False)]
+    assert news(Rows([modelled(0), signal(1, gates=other)]))[0] == []
+
+
+def test_a_planned_baseline_is_no_fallback():
+    planned = "NO; Baseline model (made of 900 rows) stands in for trend, return, risk: too few."
+    assert news(Rows([modelled(0, planned)]))[0] == []
+
+
+def test_a_state_of_an_earlier_program_is_continued():
+    journal = Rows([modelled(0)])
+    _, state = news(journal)
+    del state["models"]
+    journal.documents.append(modelled(1, BROKEN))
+    assert [m.kind for m in news(journal, state)[0]] == ["fallback"]

@@ -51,6 +51,7 @@ from bot_cripto.market.download import download
 from bot_cripto.market.gaps import real_candles, to_grid
 from bot_cripto.models import apply
 from bot_cripto.models.champion import promote
+from bot_cripto.models.dissimilarity import read_dissimilarity
 from bot_cripto.models.forecast import Loaded
 from bot_cripto.models.reference import make_reference
 from bot_cripto.models.settings import TrainingSettings
@@ -117,6 +118,7 @@ OFTEN: dict[str, list[Any]] = {
     "max_consecutive_losses": [2, 6],
     "max_tail_loss": [0.0005, 0.02],
     "initial_equity": [500, 10_000],
+    "max_dissimilarity": [1, 1000],
 }
 """What the settings of a portfolio are drawn from."""
 
@@ -174,7 +176,7 @@ def in_memory(trained: dict[str, TrainedModel], uses: dict[str, ModelUse]) -> Lo
     """Return trained models as they would be in use, without a look at the disk."""
     models = {kind: apply.make_model(kind, m.metadata, m.files) for kind, m in trained.items()}
     known = training_range(catalogue.FEATURE_NAMES, (m.files for m in trained.values()))
-    return Loaded(models, uses, (), known, SINCE)
+    return Loaded(models, uses, (), known, SINCE, read_dissimilarity(trained["trend"].files))
 
 
 def put_in_use(
@@ -324,8 +326,16 @@ def set_now(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 SEEN = {
-    *("data_fresh", "data_sound", "model_age", "in_distribution", "regime", "probability"),
-    *("expected_return", "cost", "risk", "cooldown", "daily_drawdown", "weekly_drawdown"),
+    *("data_fresh", "data_sound", "model_age", "in_distribution", "dissimilarity", "regime"),
+    *(
+        "probability",
+        "expected_return",
+        "cost",
+        "risk",
+        "cooldown",
+        "daily_drawdown",
+        "weekly_drawdown",
+    ),
     *("tail_loss", "consecutive_losses", "correlated_exposure", "size"),
 }
 """Gates that some of the random decisions have to fail at: then the comparison says something."""

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot_cripto.decision import Policy, round_trip_cost
-from bot_cripto.drift import DRIFT, relative_drop
+from bot_cripto.drift.history import DRIFT, relative_drop
 from bot_cripto.execution.performance import MAX_ROWS, drift_reason, performance_history
 from bot_cripto.timeframes import iso, parse_iso
 

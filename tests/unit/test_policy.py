@@ -36,6 +36,7 @@ NAMES = [
     "model_valid",
     "model_age",
     "in_distribution",
+    "dissimilarity",
     "regime",
     "probability",
     "expected_return",

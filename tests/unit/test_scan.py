@@ -36,6 +36,7 @@ def settings(**changes):
     values |= {"source_name": "archive", "source": "archive", "market": "archive", "folds": 2}
     values |= {"prob_min": 0.5, "min_expected_return": 0.0, "risk_max": 1.0, "allow_range": True}
     values |= {"kelly_fraction": 1.0, "max_outside_share": 1.0, "block_on_drift": False}
+    values |= {"max_dissimilarity": 1000.0}
     values["training"] = {name: getattr(SETTINGS, name) for name in values["training"]}
     values["scan"] = {"timeframes": ["1m", "15m"], "horizons": [3], "cost_shares": [0]}
     return values | changes

@@ -279,16 +279,16 @@ def test_what_is_wrong_is_named(change, says):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"passed": False}, r"gates\[9\]\.passed is False"),
+        ({"passed": False}, r"gates\[10\]\.passed is False"),
         ({"margin": -0.1}, "gate probability has passed True"),
         ({"margin": None}, "only one of value and margin"),
         ({"name": "risk"}, "one gate twice"),
-        ({"name": "Risk!"}, r"gates\[9\]\.name"),
+        ({"name": "Risk!"}, r"gates\[10\]\.name"),
     ],
 )
 def test_gates_do_not_contradict_themselves(change, says):
     broken = copy.deepcopy(LONG_DOCUMENT)
-    broken["gates"][9].update(change)
+    broken["gates"][10].update(change)
     with pytest.raises(DataError, match=says):
         validate(broken)
 
@@ -316,7 +316,7 @@ forecasts = st.one_of(
     st.none(),
     st.builds(Forecast, *(numbers for _ in range(8)), models=st.just(MODELS)),
     st.builds(
-        lambda p, r, v, s: Forecast(p, r, r - v, r, r + v, v, s, 0.5, MODELS),
+        lambda p, r, v, s: Forecast(p, r, r - v, r, r + v, v, s, 0.5, MODELS, dissimilarity=1.0),
         *(st.floats(0, 1), st.floats(-0.05, 0.05), st.floats(0, 0.1), st.floats(0, 1)),
     ),
 )

@@ -217,6 +217,7 @@ def test_what_the_screen_holds_back_is_never_a_trade(seed, data):
         risk_max=data.draw(st.sampled_from([edge.risk_score, 0.3, 1.0])),
         fees_bps=data.draw(st.sampled_from([0.0, 10.0, 30.0])),
         max_outside_share=data.draw(st.sampled_from([0.0, 0.1, 1.0])),
+        max_dissimilarity=data.draw(st.sampled_from([edge.dissimilarity or 0.5, 0.3, 1.0])),
         max_data_age_candles=data.draw(st.integers(0, 1)),
         allow_range=data.draw(st.booleans()),
         allow_high_vol=data.draw(st.booleans()),

@@ -57,6 +57,7 @@ def _case(rng, eager, known, missing):
         models=MODELS,
         outside=("a",) * int(rng.integers(0, 3)),
         features=features,
+        dissimilarity=float(rng.uniform(0, 1.1)) if rng.random() > 0.02 else None,
     )
     context = Context(
         stale_candles=int(rng.random() < 0.01),

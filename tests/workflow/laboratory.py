@@ -32,7 +32,8 @@ MANY_TRADES = (
     *("prob_min=0.52", "min_expected_return=0", "allow_range=true", "risk_max=1"),
     *("fees_bps=0.1", "spread_bps=0", "slippage_bps=0.1", "kelly_fraction=1"),
     *("max_daily_drawdown=1", "max_weekly_drawdown=1", "max_consecutive_losses=100"),
-    *("risk_cooldown_minutes=0", "max_outside_share=1", "max_position_size=0.5"),
+    *("risk_cooldown_minutes=0", "max_outside_share=1", "max_dissimilarity=1000"),
+    "max_position_size=0.5",
     # near enough for positions to end within a few candles
     *("stop_volatilities=0.5", "target_volatilities=0.5"),
 )
@@ -62,7 +63,7 @@ class Ran:
         return "Nothing to be done" in self.output
 
 
-TARGETS = ("signal", "retrain", "fetch", "features", "backtest", "audit", "tune", "scan")
+TARGETS = ("signal", "retrain", "fetch", "features", "backtest", "audit", "tune", "scan", "drift")
 
 
 @dataclass

@@ -36,9 +36,17 @@ def test_a_symbol_without_candles_hides_no_other_from_the_audit(tmp_path):
     assert ran.code == 1 and "of a" not in ran.output.split("WorkflowError")[-1], ran.output
     for symbol in ("BTC/USDT", "ETH/USDT"):
         assert f"{symbol}: no result; the reason stands above" in ran.output
-    assert "ERROR walk_thresholds: BTC/USDT: " in ran.output and "too few" in ran.output
-    assert "ERROR walk_thresholds: ETH/USDT: its history could not be fetched" in ran.output
+    assert "ERROR tune_symbol: BTC/USDT: " in ran.output and "too few" in ran.output
+    assert "ERROR tune_symbol: ETH/USDT: its history could not be fetched" in ran.output
     assert json.loads(published.read_text()) == {"text": "of a later cutoff"}
+
+    # the backtest was made and says that there is none: that is a failure, and no report
+    ran = lab.cli("backtest")
+    assert ran.code == 1, ran.output
+    assert "no backtest: ETH/USDT: its history could not be fetched" in ran.output
+    for symbol in ("BTC/USDT", "ETH/USDT"):
+        assert f"{symbol}: no result; the reason stands above" in ran.output
+    assert not list(reports.rglob("backtest.*"))
 
 
 def test_snakemake_finds_nothing_to_say_of_the_rules(tmp_path):

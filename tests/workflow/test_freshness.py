@@ -116,8 +116,15 @@ def test_a_first_champion_stays_provisional_until_a_comparison_was_possible(lab)
     first = json.loads(champion.read_text())
     assert first["provisional"] is True and "provisional" in lab.signal()["reason"]
     ran = lab.run("retrain")
-    assert ran.code == 0 and set(ran.rules) == {"train_fold", "audit_symbol", "judge_challenger"}
+    assert ran.code == 0, ran.output
+    assert set(ran.rules) >= {"train_fold", "audit_symbol", "judge_challenger", "backtest_symbol"}
+    assert not {"fetch_history", "build_snapshot", "train_model"} & set(ran.rules)
+    reports = lab.state / "logs" / "reports" / "BTC_USDT"
+    # too young for folds: that is said, and fails nothing
+    assert "no backtest: BTC/USDT: " in ran.output and "too few for 4 folds" in ran.output
+    assert not list(reports.glob("backtest.*")) and (reports / "audit.json").exists()
     judgement = next((lab.state / "data/training").rglob("judgement.json"))
+    assert (reports / "judgement.json").read_bytes() == judgement.read_bytes()
     assert "this very version" in judgement.read_text()
     assert json.loads(champion.read_text()) == first
     assert lab.run().nothing_to_do
@@ -128,6 +135,10 @@ def test_a_first_champion_stays_provisional_until_a_comparison_was_possible(lab)
     assert ran.code == 0, ran.output
     judged = json.loads(champion.read_text())
     assert judged["provisional"] is False and "unseen candles" in judged["reason"]
+    said = json.loads((reports / "judgement.json").read_text())
+    assert said["reason"] == judged["reason"] and len(said["conditions"]) == 10
+    assert said["promoted"] == (judged["kinds"] != first["kinds"])
+    assert json.loads((reports / "backtest.json").read_text())["auc"] > 0.5
     assert lab.run(now=now, settings=("history_days=60",)).code == 0
     assert "provisional" not in lab.signal()["reason"]
 

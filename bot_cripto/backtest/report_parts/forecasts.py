@@ -40,9 +40,13 @@ def wilson(share: float, count: float, z: float = 1.96) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def reliability(result: Mapping[str, Any], say: Speech) -> str:
-    """Return the reliability curve over the counts of its bins."""
-    bins: list[tuple[float, float, float, tuple[float, float]]] = []
+Bin = tuple[float, float, float, tuple[float, float]]
+"""Mean forecast, observed share, count, and the interval of the share."""
+
+
+def _bins(result: Mapping[str, Any]) -> list[Bin]:
+    """Return the bins that hold anything."""
+    bins: list[Bin] = []
     for row in rows(result, "reliability"):
         forecast, observed = finite(row.get("forecast")), finite(row.get("observed"))
         count = finite(row.get("count", row.get("n")))
@@ -51,8 +55,14 @@ def reliability(result: Mapping[str, Any], say: Speech) -> str:
         bounds = interval([row.get("low"), row.get("high")])
         share = min(max(observed, 0.0), 1.0)
         bins.append((forecast, observed, count, bounds or wilson(share, count)))
+    return bins
+
+
+def reliability_plot(result: Mapping[str, Any], say: Speech) -> Plot | None:
+    """Return the reliability curve over the counts of its bins, None where it has no bins."""
+    bins = _bins(result)
     if not bins:
-        return ""
+        return None
     bounds = around([value for f, o, _, ends in bins for value in (f, o, *ends)], 0.04)
     bounds = (max(bounds[0], -0.02), min(bounds[1], 1.02))
     plot = Plot(HALF, 330, bounds, bounds, bottom=112)
@@ -64,7 +74,6 @@ def reliability(result: Mapping[str, Any], say: Speech) -> str:
     most = max(count for _, _, count, _ in bins)
     counts = Plot(HALF, 330, bounds, (0, most), left=plot.left, top=246, bottom=38)
     wide = (bounds[1] - bounds[0]) / 60
-    body = []
     for forecast, observed, count, ends in bins:
         low, high = max(ends[0], bounds[0]), min(ends[1], bounds[1])
         plot.error_bar((forecast, forecast), (low, high), "whisker")
@@ -72,19 +81,28 @@ def reliability(result: Mapping[str, Any], say: Speech) -> str:
         plot.dot(forecast, observed, "one", tip)
         whole = say.number(count, 0)
         counts.bar((forecast - wide, forecast + wide), (0, count), "count", whole)
-        body.append(
-            [
-                esc(say.number(forecast, 3)),
-                esc(say.number(observed, 3)),
-                esc(f"{say.number(ends[0], 3)} – {say.number(ends[1], 3)}"),
-                esc(whole),
-            ]
-        )
     plot.parts += counts.parts
     plot.label(plot.left, 239, say("count_most", most=say.number(most, 0)))
     for mark in marks:
         plot.label(plot.x(mark), 309, say.number(mark, places), "middle")
     plot.label((plot.left + HALF) / 2, 326, say("forecast_axis"), "middle")
+    return plot
+
+
+def reliability(result: Mapping[str, Any], say: Speech) -> str:
+    """Return the section of the reliability curve, drawn and as a table."""
+    plot = reliability_plot(result, say)
+    if plot is None:
+        return ""
+    body = [
+        [
+            esc(say.number(forecast, 3)),
+            esc(say.number(observed, 3)),
+            esc(f"{say.number(ends[0], 3)} – {say.number(ends[1], 3)}"),
+            esc(say.number(count, 0)),
+        ]
+        for forecast, observed, count, ends in _bins(result)
+    ]
     names = [say("forecast"), say("observed"), say("interval"), say("count")]
     listed = table(say("reliability"), names, body)
     return panel(
@@ -168,8 +186,8 @@ def folds(result: Mapping[str, Any], say: Speech) -> str:
     )
 
 
-def importance(result: Mapping[str, Any], say: Speech) -> str:
-    """Return the features that matter most, with their spread over the folds."""
+def importance_plot(result: Mapping[str, Any], say: Speech) -> Plot | None:
+    """Return the features that matter most, with their spread; None where none is known."""
     known: list[tuple[str, float, tuple[float, float]]] = []
     for row in rows(result, "importance"):
         mean = finite(row.get("mean"))
@@ -177,7 +195,7 @@ def importance(result: Mapping[str, Any], say: Speech) -> str:
             spread = interval([row.get("low"), row.get("high")]) or (mean, mean)
             known.append((say.given(row.get("name")), mean, spread))
     if not known:
-        return ""
+        return None
     known = sorted(known, key=lambda one: -one[1])[:FEATURES]
     bounds = around([0.0, *(end for _, mean, ends in known for end in (mean, *ends))], 0.03)
     height = 40 + 20 * len(known)
@@ -192,6 +210,14 @@ def importance(result: Mapping[str, Any], say: Speech) -> str:
         plot.label(plot.left - 8, plot.y(place + 0.5) + 4, short, "end")
         plot.error_bar(ends, (place + 0.5, place + 0.5), "whisker")
         plot.dot(mean, place + 0.5, "one", f"{name}: {say.number(mean, places + 2)}")
+    return plot
+
+
+def importance(result: Mapping[str, Any], say: Speech) -> str:
+    """Return the section of the features that matter most."""
+    plot = importance_plot(result, say)
+    if plot is None:
+        return ""
     return panel(
         "importance",
         say("importance"),

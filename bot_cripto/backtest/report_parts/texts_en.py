@@ -2,6 +2,7 @@
 
 WORDS = {
     "title": "Backtest of {symbol}",
+    "skipped": "There is no backtest: {reason}.",
     "simulated": "SIMULATED",
     "simulated_help": "These prices are made up. Nothing on this page is a result on a market.",
     "source_real": "Market data: {source}",

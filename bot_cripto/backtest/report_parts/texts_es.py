@@ -2,6 +2,7 @@
 
 WORDS = {
     "title": "Backtest de {symbol}",
+    "skipped": "No hay backtest: {reason}.",
     "simulated": "SIMULADO",
     "simulated_help": (
         "Estos precios son inventados. Nada de esta página es un resultado en un mercado."

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bot_cripto.backtest.report_html import POLICY
+from bot_cripto.backtest.report_parts.document import check_language, document, titled
 from bot_cripto.backtest.report_parts.head import SIMULATED_SOURCE
 from bot_cripto.backtest.report_parts.markup import esc, table, tag, text
 from bot_cripto.backtest.report_parts.panels import panel
-from bot_cripto.backtest.report_parts.style import STYLE
 from bot_cripto.backtest.scan.grid import at_full_cost
 from bot_cripto.backtest.scan.words import WORDS, ScanSpeech
-from bot_cripto.errors import ConfigError
 
 MAPS_STYLE = """
 .heat table{table-layout:fixed}.heat th,.heat td{text-align:center;padding:4px 2px}
@@ -50,29 +48,12 @@ def html(result: Json, lang: str = "en") -> str:
     ConfigError
         The language is not known.
     """
-    if lang not in WORDS:
-        known = ", ".join(sorted(WORDS))
-        raise ConfigError(f"no report in the language {lang!r}; choose one of: {known}")
+    check_language(lang, WORDS)
     say = ScanSpeech(lang)
-    title = say("scan_title", symbol=result["symbol"])
-    if result["source_name"] == SIMULATED_SOURCE:
-        title = f"{say('simulated')} · {title}"
-    opening = (
-        '<meta charset="utf-8"/>'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"/>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
-        '<meta name="color-scheme" content="light dark"/>'
-        '<link rel="icon" href="data:,"/>'
-    )
+    title = titled(say("scan_title", symbol=result["symbol"]), result, say)
     parts = (_advice(result, say), *_maps(result, say), _all(result, say))
     sections = tag("div", *parts, class_="sections")
-    page = tag(
-        "html",
-        tag("head", opening, text("title", title), tag("style", STYLE, MAPS_STYLE)),
-        tag("body", tag("main", _head(result, say), sections)),
-        lang=lang,
-    )
-    return f"<!DOCTYPE html>\n{page}\n"
+    return document(title, lang, _head(result, say), sections, style=MAPS_STYLE)
 
 
 def _head(result: Json, say: ScanSpeech) -> str:

@@ -1,0 +1,1 @@
+"""Drift: whether inputs, forecasts and results are still as they were."""

@@ -1,0 +1,1 @@
+"""From the frozen candles of one moment to its stamped signal: what live run and replay share."""

@@ -1,0 +1,1 @@
+"""What is wrong with a state, what to do about it, and mending what can be mended safely."""
