@@ -20,7 +20,7 @@ from typing import Any
 
 from bot_cripto.forecast import ModelUse
 from bot_cripto.layout import Layout
-from bot_cripto.models.champion import promote
+from bot_cripto.models.champion_change import promote
 from bot_cripto.models.forecast import Subject
 from bot_cripto.timeframes import candle_id, iso
 from bot_cripto.tracking.client import prepare

@@ -36,7 +36,8 @@ from bot_cripto.lifecycle.comparison import IDENTICAL
 from bot_cripto.lifecycle.past_signals import journalled
 from bot_cripto.lifecycle.replay import Replayed, replay, told
 from bot_cripto.lifecycle.reproduce import as_text, reproduce
-from bot_cripto.models.champion import promote, read_champion
+from bot_cripto.models.champion import read_champion
+from bot_cripto.models.champion_change import promote
 from bot_cripto.models.in_use import Subject
 from bot_cripto.models.version import folder
 from bot_cripto.provenance import canonical_json, code_sha256, git_commit

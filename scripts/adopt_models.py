@@ -14,7 +14,8 @@ from bot_cripto import atomic, clock
 from bot_cripto.layout import Layout
 from bot_cripto.lifecycle.mirror import mirror
 from bot_cripto.models.bad_marks import read_bad
-from bot_cripto.models.champion import promote, read_champion
+from bot_cripto.models.champion import read_champion
+from bot_cripto.models.champion_change import promote
 from bot_cripto.models.forecast import Subject
 from bot_cripto.models.record import read_record
 from bot_cripto.symbols import symbol_from_path

@@ -20,7 +20,8 @@ from bot_cripto.layout import Layout
 from bot_cripto.lifecycle.duel import duel, unseen_rows
 from bot_cripto.lifecycle.promotion import Verdict, enough, judge, no_leak, of_settings
 from bot_cripto.models.bad_marks import read_bad
-from bot_cripto.models.champion import Champion, ChampionChangedError, promote, read_champion
+from bot_cripto.models.champion import Champion, read_champion
+from bot_cripto.models.champion_change import ChampionChangedError, promote
 from bot_cripto.models.forecast import Loaded, Subject, load_champion
 from bot_cripto.models.record import read_record
 from bot_cripto.models.snapshot import read_snapshot, training_data

@@ -11,7 +11,8 @@ from bot_cripto.forecast import ModelUse
 from bot_cripto.layout import Layout
 from bot_cripto.lifecycle.versions import champions, examine, mlflow_runs
 from bot_cripto.models.bad_marks import Marks, mark_bad, read_bad
-from bot_cripto.models.champion import Champion, promote, read_champion, restore_lost
+from bot_cripto.models.champion import Champion, read_champion
+from bot_cripto.models.champion_change import promote, restore_lost
 from bot_cripto.models.in_use import Subject
 from bot_cripto.models.version import ALL_KINDS, folder, list_versions
 from bot_cripto.secrets import redact

@@ -21,7 +21,8 @@ from bot_cripto.errors import BotCriptoError, BusyError, ConfigError
 from bot_cripto.layout import Layout
 from bot_cripto.ledger.journal import Journal
 from bot_cripto.locks import WAIT_S, lock_run
-from bot_cripto.models.champion import champion_path, history_path, restore_lost
+from bot_cripto.models.champion import champion_path, history_path
+from bot_cripto.models.champion_change import restore_lost
 from bot_cripto.provenance import sha256_json
 from bot_cripto.signals.publish import SKIPPED, publish
 from bot_cripto.symbols import symbol_to_path

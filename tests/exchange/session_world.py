@@ -29,7 +29,7 @@ from bot_cripto.ledger.journal import Journal
 from bot_cripto.ledger.store import Ledger
 from bot_cripto.market.candles import make
 from bot_cripto.market.store import CandleStore
-from bot_cripto.models.champion import promote
+from bot_cripto.models.champion_change import promote
 from bot_cripto.timeframes import iso, last_close, timeframe_ms
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"

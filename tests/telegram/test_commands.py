@@ -28,7 +28,8 @@ from bot_cripto.ledger import control
 from bot_cripto.ledger.store import Ledger
 from bot_cripto.lifecycle import rollback
 from bot_cripto.locks import lock_run
-from bot_cripto.models.champion import promote, read_champion
+from bot_cripto.models.champion import read_champion
+from bot_cripto.models.champion_change import promote
 from bot_cripto.models.in_use import Subject
 from bot_cripto.notify import answering, commands, confirmations, listening
 from bot_cripto.notify.answering import Answerer

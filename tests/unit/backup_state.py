@@ -24,7 +24,7 @@ from bot_cripto.ledger.events import (
 from bot_cripto.ledger.journal import Journal
 from bot_cripto.ledger.store import Ledger
 from bot_cripto.models.bad_marks import bad_path
-from bot_cripto.models.champion import promote
+from bot_cripto.models.champion_change import promote
 from bot_cripto.models.version import content_sha256, folder
 from bot_cripto.timeframes import iso
 

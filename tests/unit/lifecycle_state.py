@@ -8,7 +8,8 @@ from model_market import cutoff, origin, reference_rows, trained
 
 from bot_cripto.forecast import ModelUse
 from bot_cripto.layout import Layout
-from bot_cripto.models.champion import Champion, promote
+from bot_cripto.models.champion import Champion
+from bot_cripto.models.champion_change import promote
 from bot_cripto.models.in_use import Subject
 from bot_cripto.models.version import folder
 from bot_cripto.models.version_writer import write_version

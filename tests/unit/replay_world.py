@@ -22,7 +22,7 @@ from bot_cripto.layout import Layout
 from bot_cripto.market.download import Download, describe, download
 from bot_cripto.market.fetch import FetchResult
 from bot_cripto.market.store import CandleStore
-from bot_cripto.models.champion import promote
+from bot_cripto.models.champion_change import promote
 from bot_cripto.models.in_use import Subject
 from bot_cripto.models.reference import make_reference
 from bot_cripto.models.settings import TrainingSettings

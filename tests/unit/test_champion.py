@@ -7,16 +7,9 @@ import pytest
 
 from bot_cripto.errors import BusyError, ModelError
 from bot_cripto.forecast import ModelUse
-from bot_cripto.models import champion as champions
-from bot_cripto.models.champion import (
-    ChampionChangedError,
-    champion_path,
-    history_path,
-    promote,
-    read_champion,
-    read_history,
-    restore_lost,
-)
+from bot_cripto.models import champion_change as champions
+from bot_cripto.models.champion import champion_path, history_path, read_champion, read_history
+from bot_cripto.models.champion_change import ChampionChangedError, promote, restore_lost
 from bot_cripto.models.champion_lock import champion_lock
 
 

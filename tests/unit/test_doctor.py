@@ -11,7 +11,8 @@ from bot_cripto.lifecycle.doctor.examination import CHECKS, as_text, examine
 from bot_cripto.lifecycle.doctor.finding import Finding, Patient
 from bot_cripto.locks import lock_run
 from bot_cripto.models.bad_marks import bad_path, mark_bad
-from bot_cripto.models.champion import champion_path, history_path, promote, read_champion
+from bot_cripto.models.champion import champion_path, history_path, read_champion
+from bot_cripto.models.champion_change import promote
 from bot_cripto.models.champion_lock import champion_lock
 
 FILES = tuple(check for check in CHECKS if check is not registry.check_registry)

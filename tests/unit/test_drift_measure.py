@@ -20,7 +20,7 @@ from bot_cripto.layout import Layout
 from bot_cripto.ledger.journal import Journal
 from bot_cripto.market.store import CandleStore
 from bot_cripto.models.apply import Model
-from bot_cripto.models.champion import promote
+from bot_cripto.models.champion_change import promote
 from bot_cripto.models.snapshot import build_snapshot, training_data
 from bot_cripto.models.training import train
 from bot_cripto.models.version_writer import write_version

@@ -12,7 +12,8 @@ from bot_cripto.config.schema import Settings
 from bot_cripto.forecast import ModelUse
 from bot_cripto.layout import Layout
 from bot_cripto.models.bad_marks import mark_bad
-from bot_cripto.models.champion import history_path, promote, read_champion
+from bot_cripto.models.champion import history_path, read_champion
+from bot_cripto.models.champion_change import promote
 from bot_cripto.models.record import write_record
 from bot_cripto.models.snapshot import write_snapshot
 from bot_cripto.models.training import TRAINERS, prepare, train

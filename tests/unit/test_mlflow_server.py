@@ -16,7 +16,7 @@ import pytest
 from bot_cripto.errors import BusyError
 from bot_cripto.forecast import ModelUse
 from bot_cripto.layout import Layout
-from bot_cripto.models.champion import promote
+from bot_cripto.models.champion_change import promote
 from bot_cripto.tracking.client import connect, create_run, experiment
 from bot_cripto.tracking.registry import sync_champion
 from bot_cripto.tracking.server import serve, server_command, server_environment

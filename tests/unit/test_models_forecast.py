@@ -13,7 +13,8 @@ from bot_cripto.errors import DataError, ModelError
 from bot_cripto.forecast import ModelUse
 from bot_cripto.models import apply, reference
 from bot_cripto.models.bad_marks import bad_path, mark_bad
-from bot_cripto.models.champion import promote, read_champion
+from bot_cripto.models.champion import read_champion
+from bot_cripto.models.champion_change import promote
 from bot_cripto.models.forecast import (
     Loaded,
     Subject,

@@ -50,7 +50,7 @@ from bot_cripto.market.candles import Candles
 from bot_cripto.market.download import download
 from bot_cripto.market.gaps import real_candles, to_grid
 from bot_cripto.models import apply
-from bot_cripto.models.champion import promote
+from bot_cripto.models.champion_change import promote
 from bot_cripto.models.dissimilarity import read_dissimilarity
 from bot_cripto.models.forecast import Loaded
 from bot_cripto.models.reference import make_reference

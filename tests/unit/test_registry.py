@@ -12,7 +12,8 @@ from bot_cripto.errors import BusyError, DataError, ModelError
 from bot_cripto.forecast import ModelUse
 from bot_cripto.layout import Layout
 from bot_cripto.models.bad_marks import mark_bad
-from bot_cripto.models.champion import champion_path, promote
+from bot_cripto.models.champion import champion_path
+from bot_cripto.models.champion_change import promote
 from bot_cripto.models.forecast import Subject
 from bot_cripto.tracking import registry_view
 from bot_cripto.tracking.client import connect, create_run

@@ -13,7 +13,7 @@ from report_example import example
 from bot_cripto.errors import DataError
 from bot_cripto.forecast import ModelUse
 from bot_cripto.layout import Layout
-from bot_cripto.models.champion import promote
+from bot_cripto.models.champion_change import promote
 from bot_cripto.models.record import write_record
 from bot_cripto.models.version_writer import write_version
 from bot_cripto.tracking.client import connect

@@ -6,15 +6,10 @@ from bot_cripto.forecast import ModelUse
 from bot_cripto.layout import Layout
 from bot_cripto.lifecycle.rollback import ordered, plan, roll_back
 from bot_cripto.locks import lock_run
-from bot_cripto.models import champion as champions
+from bot_cripto.models import champion_change as champions
 from bot_cripto.models.bad_marks import mark_bad, read_bad
-from bot_cripto.models.champion import (
-    ChampionChangedError,
-    champion_path,
-    promote,
-    read_champion,
-    read_history,
-)
+from bot_cripto.models.champion import champion_path, read_champion, read_history
+from bot_cripto.models.champion_change import ChampionChangedError, promote
 from bot_cripto.models.in_use import Subject
 from bot_cripto.models.version import folder
 from bot_cripto.models.version_writer import write_version

@@ -13,7 +13,8 @@ from bot_cripto.layout import Layout
 from bot_cripto.ledger.journal import Journal
 from bot_cripto.market.download import download
 from bot_cripto.market.live_window import window_start
-from bot_cripto.models.champion import promote, read_champion
+from bot_cripto.models.champion import read_champion
+from bot_cripto.models.champion_change import promote
 from bot_cripto.timeframes import candle_id, parse_iso
 
 SYMBOL = "BTC/USDT"

@@ -18,9 +18,8 @@ from bot_cripto.models.champion import (
     is_lost,
     read_champion,
     read_history,
-    record_present,
-    restore_lost,
 )
+from bot_cripto.models.champion_change import record_present, restore_lost
 from bot_cripto.models.in_use import Subject, load_champion
 from bot_cripto.models.version import folder
 from bot_cripto.timeframes import parse_candle_id
