@@ -92,6 +92,10 @@ def _version(path: Path) -> Version:
     return load_compatible(path)
 
 
+OVERLAP_MS = 60_000
+"""So long after a champion was replaced a signal may still speak by it."""
+
+
 @dataclass(frozen=True)
 class Then:
     """What the champion file may have said when a signal was made.
@@ -113,20 +117,26 @@ def champions_then(
 ) -> list[Then]:
     """Return what the champion file may have said, the likeliest first.
 
-    That is the newest champion of the history that was promoted by then. Behind it come later
-    ones that name the signal's versions: a run as of an earlier moment finds a champion that is
-    dated later than its signal.
+    That is the newest champion of the history that was promoted by then. Behind it come those
+    that name the signal's versions: later ones, for a run as of an earlier moment finds a champion
+    that is dated later than its signal; and earlier ones that gave way less than `OVERLAP_MS`
+    before, for the signal may have read them, and runs as of one moment all have the same time.
     """
     history = [c for c in read_history(models_dir, subject.symbol) if _about(c) == subject.about()]
-    found: list[Then] = []
+    then: list[Then] = []
+    others: list[Then] = []
+    gave_way_ms: int | None = None
     for at, champion in enumerate(history):
         whole = replace(champion, history=tuple(history[at + 1 :]))
-        if parse_iso(champion.promoted_at) <= made_ms:
-            found.insert(0, Then(whole))
+        promoted_ms = parse_iso(champion.promoted_at)
+        if promoted_ms <= made_ms and not then:
+            then.append(Then(whole))
+        elif gave_way_ms is not None and gave_way_ms <= made_ms - OVERLAP_MS:
             break
-        if named and _names(champion, named):
-            found.append(Then(whole, f"the champion is that of {champion.promoted_at}"))
-    return found or [Then(None)]
+        elif named and _names(champion, named):
+            others.append(Then(whole, f"the champion is that of {champion.promoted_at}"))
+        gave_way_ms = promoted_ms
+    return then + others or [Then(None)]
 
 
 def _about(champion: Champion) -> dict[str, Any]:

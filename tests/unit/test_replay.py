@@ -263,6 +263,19 @@ def test_a_champion_that_is_dated_after_its_signal(world: World) -> None:
     assert any("the champion is that of" in note for note in result.notes)
 
 
+def test_champions_of_one_moment_are_told_apart_by_the_versions(world: World) -> None:
+    """As of one moment of the past several champions have the same time as their signals."""
+    made = FIRST + 30_000
+    world.use("baseline", provisional=True, at=made)
+    world.make(FIRST)
+    world.use(*EVERY, provisional=False, at=made)
+    world.make(FIRST)
+    world.use("baseline", provisional=False, at=made + 20_000)
+    notes = all_identical(world)
+    assert [name[-2:] for name in notes] == ["r0", "r1"]
+    assert any("the champion is that of" in note for note in notes[next(iter(notes))])
+
+
 def altered(world: World, tmp_path: Path, close: int, **changes: Any) -> str:
     """Return the path of a signal file of which some values were changed."""
     path = tmp_path / "forged.json"
