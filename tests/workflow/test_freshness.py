@@ -136,7 +136,7 @@ def test_a_first_champion_stays_provisional_until_a_comparison_was_possible(lab)
     judged = json.loads(champion.read_text())
     assert judged["provisional"] is False and "unseen candles" in judged["reason"]
     said = json.loads((reports / "judgement.json").read_text())
-    assert said["reason"] == judged["reason"] and len(said["conditions"]) == 10
+    assert said["reason"] == judged["reason"] and len(said["conditions"]) == 15
     assert said["promoted"] == (judged["kinds"] != first["kinds"])
     assert json.loads((reports / "backtest.json").read_text())["auc"] > 0.5
     assert lab.run(now=now, settings=("history_days=60",)).code == 0
