@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bot_cripto import clock
 from bot_cripto.checkout import own_layout, own_settings
+from bot_cripto.cli_trading import Command
 from bot_cripto.errors import EXIT_ALARM, EXIT_OK, EXIT_USAGE
 from bot_cripto.layout import Layout
-
-Command = Callable[[str, Any, str], argparse.ArgumentParser]
 
 
 def add_commands(command: Command) -> None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from bot_cripto import cli_drift, clock
 from bot_cripto.checkout import own_layout, own_settings
+from bot_cripto.cli_trading import Command
 from bot_cripto.errors import EXIT_ALARM, EXIT_OK, ConfigError, DataError
 from bot_cripto.layout import Layout
 from bot_cripto.person import who
 from bot_cripto.secrets import redact
-
-Command = Callable[[str, Any, str], argparse.ArgumentParser]
 
 KINDS = ("trend", "return", "risk", "baseline")
 

@@ -19,6 +19,7 @@ from bot_cripto.forecast import ModelUse
 from bot_cripto.layout import Layout
 from bot_cripto.lifecycle.duel import duel, unseen_rows
 from bot_cripto.lifecycle.promotion import Verdict, enough, judge, no_leak, of_settings
+from bot_cripto.models.apply import KINDS
 from bot_cripto.models.bad_marks import read_bad
 from bot_cripto.models.champion import Champion, read_champion
 from bot_cripto.models.champion_change import ChampionChangedError, promote
@@ -31,8 +32,6 @@ from bot_cripto.timeframes import DAY_MS, iso, parse_iso
 from bot_cripto.workflow.jobs import job
 
 log = logging.getLogger("bot_cripto")
-
-NEEDED = ("trend", "return", "risk")
 
 Uses = dict[str, ModelUse]
 
@@ -47,9 +46,9 @@ def loadable(layout: Layout, subject: Subject) -> tuple[Champion | None, Loaded 
         mine = load_champion(layout.models, champion, subject)
     except ModelError as error:
         return champion, None, f"the champion cannot be used: {error}"
-    if any(kind not in champion.kinds for kind in NEEDED):
+    if any(kind not in champion.kinds for kind in KINDS):
         return champion, None, "not every kind of model was in use"
-    if any(mine.uses.get(kind) != champion.kinds[kind] for kind in NEEDED):
+    if any(mine.uses.get(kind) != champion.kinds[kind] for kind in KINDS):
         return champion, None, " ".join(("the champion is not whole:", *mine.notes))
     return champion, mine, ""
 
@@ -66,7 +65,7 @@ def is_this_very(champion: Champion, uses: Uses) -> bool:
     """Whether the new versions are those in use, whatever MLflow calls their runs."""
     return all(
         kind in champion.kinds and champion.kinds[kind].sha256 == uses[kind].sha256
-        for kind in NEEDED
+        for kind in KINDS
     )
 
 
@@ -81,7 +80,7 @@ def compared(
     """Return who wins on the candles that neither champion nor challenger has seen."""
     snapshot = read_snapshot(snapshot_file)
     data = training_data(snapshot)
-    versions = {kind: version_of(layout, subject, kind, uses[kind]) for kind in NEEDED}
+    versions = {kind: version_of(layout, subject, kind, uses[kind]) for kind in KINDS}
     cutoffs = [
         parse_iso(version_of(layout, subject, kind, use).metadata["cutoff"])
         for kind, use in mine.uses.items()
@@ -91,7 +90,7 @@ def compared(
     if not candles.passed:
         reason = f"the champion stays: only {candles.text}"
         return Verdict(False, reason, (no_leak(""), candles))
-    theirs = Loaded.of(versions, {kind: uses[kind] for kind in NEEDED})
+    theirs = Loaded.of(versions, {kind: uses[kind] for kind in KINDS})
     fight = duel(subject.symbol, snapshot, data, rows, theirs, mine, settings)
     age_days = (snapshot.cutoff_ms - min(cutoffs)) / DAY_MS
     return judge(fight, of_settings(settings), age_days)
@@ -136,7 +135,7 @@ def verdict_of(
         uses = {kind: use for kind, use in uses.items() if kind == "baseline"}
         reason = f"baseline only: a leak alarm went off: {leak}"
         return Verdict(bool(uses), reason, alarm), uses
-    if any(kind not in uses for kind in NEEDED):
+    if any(kind not in uses for kind in KINDS):
         why = "; ".join(f"no {kind} model: {reason}" for kind, reason in skipped.items())
         return Verdict(False, f"there is no challenger: {why}", alarm), uses
     if champion is None or loaded is None:

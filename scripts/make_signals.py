@@ -10,9 +10,9 @@ from typing import Any
 from bot_cripto import atomic, clock
 from bot_cripto.decision.thresholds import policy_of
 from bot_cripto.errors import BotCriptoError, LedgerError
-from bot_cripto.execution.desk import decide_all
+from bot_cripto.execution.desk import decide_all, facts_of
 from bot_cripto.execution.state import outlook
-from bot_cripto.inference.signals import Seen, facts_of, failed_case, look_at, write_signal
+from bot_cripto.inference.signals import Seen, failed_case, look_at, write_signal
 from bot_cripto.layout import Layout
 from bot_cripto.ledger.journal import Journal
 from bot_cripto.signals.document import Provenance
@@ -39,7 +39,9 @@ def make_signals(layout: Layout, settings: dict[str, Any], candle: str) -> None:
     with open_journal(layout) as journal:
         for symbol, ruling in rulings.items():
             origin = Provenance(**provenance(), **seen[symbol].hashes)
-            facts = facts_of(settings, symbol, close_ms, clock.now_ms(), origin)
+            facts = facts_of(
+                settings, symbol, close_ms, clock.now_ms(), origin, live=settings["live_mode"]
+            )
             document = write_signal(folder, ruling, facts, view.problem, journal)
             log.info("%s: %s. %s", symbol, document["decision"], document["reason"])
     summary = "; ".join(f"{symbol}: {text}" for symbol, text in failures.items())

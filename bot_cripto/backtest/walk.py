@@ -16,14 +16,14 @@ from bot_cripto.execution.account import Account
 from bot_cripto.execution.book import Bookkeeping
 from bot_cripto.execution.correlation import RETURNS, correlations
 from bot_cripto.execution.costs import Costs
-from bot_cripto.execution.desk import Ruling, decide_all, document_of
+from bot_cripto.execution.desk import Ruling, decide_all, document_of, facts_of
 from bot_cripto.execution.market_rules import DEFAULT, MarketRules, exact
 from bot_cripto.execution.paper import advance, through
 from bot_cripto.execution.performance import DRIFT_RECENT, DRIFT_REFERENCE, drift_of_means
 from bot_cripto.execution.plan import plan
 from bot_cripto.execution.risk import risk_state
 from bot_cripto.execution.risk_tracker import RiskTracker
-from bot_cripto.signals.document import Facts, Provenance
+from bot_cripto.signals.document import Provenance
 from bot_cripto.timeframes import timeframe_ms
 
 _NAN = float("nan")
@@ -147,17 +147,7 @@ class Walk:
         return correlations(closes, self.settings["correlation_min"])
 
     def _document(self, symbol: str, ruling: Ruling, close_ms: int) -> dict[str, Any]:
-        settings = self.settings
-        facts = Facts(
-            made_ms=close_ms,
-            candle_close_ms=close_ms,
-            source=settings["source_name"],
-            symbol=symbol,
-            timeframe=settings["timeframe"],
-            horizon_steps=settings["horizon_steps"],
-            equity=settings["initial_equity"],
-            provenance=self.provenance,
-        )
+        facts = facts_of(self.settings, symbol, close_ms, close_ms, self.provenance, live=False)
         return document_of(ruling, facts)
 
     def _follow(self, document: dict[str, Any], close_ms: int) -> None:

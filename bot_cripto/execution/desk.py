@@ -17,7 +17,7 @@ from bot_cripto.decision.regime import Regime, classify
 from bot_cripto.decision.risk_state import RiskState
 from bot_cripto.forecast import Forecast
 from bot_cripto.provenance import sha256_json
-from bot_cripto.signals.document import Facts, build
+from bot_cripto.signals.document import Facts, Provenance, build
 from bot_cripto.timeframes import DAY_MS
 
 STATE_KEYS = (
@@ -160,6 +160,44 @@ def _with_planned(
 def move_together(one: str, other: str, correlated: Mapping[str, frozenset[str]]) -> bool:
     """Return whether two symbols count together; what is not known counts as yes."""
     return one not in correlated or other not in correlated or other in correlated[one]
+
+
+def facts_of(
+    settings: Mapping[str, Any],
+    symbol: str,
+    close_ms: int,
+    made_ms: int,
+    provenance: Provenance,
+    revision: int = 0,
+    *,
+    live: bool,
+) -> Facts:
+    """Return what a signal says beside its decision.
+
+    Parameters
+    ----------
+    settings : mapping
+        The effective settings.
+    symbol : str
+    close_ms, made_ms : int
+        Close of the candle and the moment of the decision, milliseconds since the epoch, UTC.
+    provenance : Provenance
+    revision : int
+    live : bool
+        Whether it is of the account with real money; a walk over the past never is.
+    """
+    return Facts(
+        made_ms=made_ms,
+        candle_close_ms=close_ms,
+        source=settings["source_name"],
+        symbol=symbol,
+        timeframe=settings["timeframe"],
+        horizon_steps=settings["horizon_steps"],
+        equity=settings["initial_equity"],
+        revision=revision,
+        provenance=provenance,
+        live=live,
+    )
 
 
 def document_of(ruling: Ruling, facts: Facts, problem: str | None = None) -> dict[str, Any]:

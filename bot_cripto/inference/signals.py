@@ -27,7 +27,7 @@ from bot_cripto.layout import Layout
 from bot_cripto.ledger.journal import Journal
 from bot_cripto.models.champion import read_champion
 from bot_cripto.models.forecast import Subject, forecast_row
-from bot_cripto.signals.document import Facts, Provenance
+from bot_cripto.signals.document import Facts
 from bot_cripto.symbols import symbol_to_path
 from bot_cripto.timeframes import parse_candle_id
 
@@ -144,40 +144,6 @@ def case_of(
 def failed_case(failure: str) -> Case:
     """Return the case of a symbol for which a step failed (``step: why``): it is never traded."""
     return Case(None, None, Context(failure=failure))
-
-
-def facts_of(
-    settings: Mapping[str, Any],
-    symbol: str,
-    close_ms: int,
-    made_ms: int,
-    provenance: Provenance,
-    revision: int = 0,
-) -> Facts:
-    """Return what a signal says beside its decision.
-
-    Parameters
-    ----------
-    settings : mapping
-        The effective settings.
-    symbol : str
-    close_ms, made_ms : int
-        Close of the candle and the moment of the decision, milliseconds since the epoch, UTC.
-    provenance : Provenance
-    revision : int
-    """
-    return Facts(
-        made_ms=made_ms,
-        candle_close_ms=close_ms,
-        source=settings["source_name"],
-        symbol=symbol,
-        timeframe=settings["timeframe"],
-        horizon_steps=settings["horizon_steps"],
-        equity=settings["initial_equity"],
-        revision=revision,
-        provenance=provenance,
-        live=settings["live_mode"],
-    )
 
 
 def write_signal(

@@ -21,10 +21,10 @@ from bot_cripto.decision.policy import decide
 from bot_cripto.decision.risk_state import RiskState
 from bot_cripto.decision.thresholds import policy_of
 from bot_cripto.errors import BotCriptoError
-from bot_cripto.execution.desk import Case, Ruling, document_of
+from bot_cripto.execution.desk import Case, Ruling, document_of, facts_of
 from bot_cripto.forecast import Forecast
 from bot_cripto.inference.features import row_of
-from bot_cripto.inference.signals import as_row, case_of, facts_of, failed_case, plain_row
+from bot_cripto.inference.signals import as_row, case_of, failed_case, plain_row
 from bot_cripto.lifecycle.comparison import DIFFERENT, IDENTICAL, Difference, differences
 from bot_cripto.lifecycle.past_candles import find_window
 from bot_cripto.lifecycle.past_models import (
@@ -237,9 +237,15 @@ def _origin(signal: PastSignal) -> Provenance:
 
 
 def _facts(signal: PastSignal, origin: Provenance) -> Facts:
-    revision = signal.document["revision"]
+    settings = signal.settings
     return facts_of(
-        signal.settings, signal.symbol, signal.close_ms, signal.made_ms, origin, revision
+        settings,
+        signal.symbol,
+        signal.close_ms,
+        signal.made_ms,
+        origin,
+        signal.document["revision"],
+        live=settings["live_mode"],
     )
 
 

@@ -10,14 +10,13 @@ from bot_cripto.errors import BotCriptoError, ConfigError, DataError, ModelError
 from bot_cripto.forecast import ModelUse
 from bot_cripto.layout import Layout
 from bot_cripto.lifecycle.versions import champions, examine, mlflow_runs
+from bot_cripto.models.apply import KINDS
 from bot_cripto.models.bad_marks import Marks, mark_bad, read_bad
 from bot_cripto.models.champion import Champion, read_champion
 from bot_cripto.models.champion_change import promote, restore_lost
 from bot_cripto.models.in_use import Subject
 from bot_cripto.models.version import ALL_KINDS, folder, list_versions
 from bot_cripto.secrets import redact
-
-MODELLED = ("trend", "return", "risk")
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def roll_back(
         ) from error
     done = Switch(planned.before, after, planned.passed_over)
     # after the switch, which is what is urgent
-    bad = {each: name for each, name in done.replaced().items() if each in (kind, *MODELLED)}
+    bad = {each: name for each, name in done.replaced().items() if each in (kind, *KINDS)}
     failed = []
     for each, name in bad.items() if mark else ():
         try:

@@ -38,11 +38,16 @@ def head(result: Mapping[str, Any], say: Speech) -> str:
     )
 
 
+def simulated_banner(result: Mapping[str, Any], say: Speech) -> str:
+    """Return the banner that a made-up market has, empty for every other."""
+    if result.get("source_name") != SIMULATED_SOURCE:
+        return ""
+    words = text("strong", say("simulated")) + esc(say("simulated_help"))
+    return tag("div", words, class_="banner", role="note")
+
+
 def _banners(result: Mapping[str, Any], say: Speech) -> str:
-    found = []
-    if result.get("source_name") == SIMULATED_SOURCE:
-        words = text("strong", say("simulated")) + esc(say("simulated_help"))
-        found.append(tag("div", words, class_="banner", role="note"))
+    found = [simulated_banner(result, say)]
     failed = [row for row in rows(result, "alarms") if row.get("passed") is False]
     if failed or result.get("suspect") is True:
         names = ", ".join(alarm_name(row, say) for row in failed) or say("absent")

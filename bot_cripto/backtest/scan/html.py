@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot_cripto.backtest.report_parts.document import check_language, document, titled
-from bot_cripto.backtest.report_parts.head import SIMULATED_SOURCE
+from bot_cripto.backtest.report_parts.head import simulated_banner
 from bot_cripto.backtest.report_parts.markup import esc, table, tag, text
 from bot_cripto.backtest.report_parts.panels import panel
 from bot_cripto.backtest.scan.grid import at_full_cost
@@ -57,10 +57,6 @@ def html(result: Json, lang: str = "en") -> str:
 
 
 def _head(result: Json, say: ScanSpeech) -> str:
-    banner = ""
-    if result["source_name"] == SIMULATED_SOURCE:
-        words = text("strong", say("simulated")) + esc(say("simulated_help"))
-        banner = tag("div", words, class_="banner", role="note")
     facts = say(
         "facts_line",
         made=say.moment(result["made"]),
@@ -70,7 +66,9 @@ def _head(result: Json, say: ScanSpeech) -> str:
     )
     heading = text("h1", say("scan_title", symbol=result["symbol"]))
     source = text("p", say("source_real", source=result["source_name"]), class_="facts")
-    return banner + tag("header", heading, text("p", facts, class_="facts"), source)
+    return simulated_banner(result, say) + tag(
+        "header", heading, text("p", facts, class_="facts"), source
+    )
 
 
 def _advice(result: Json, say: ScanSpeech) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot_cripto.backtest.report_parts.document import check_language, document, titled
-from bot_cripto.backtest.report_parts.head import SIMULATED_SOURCE
-from bot_cripto.backtest.report_parts.markup import esc, table, tag, text
+from bot_cripto.backtest.report_parts.head import simulated_banner
+from bot_cripto.backtest.report_parts.markup import table, tag, text
 from bot_cripto.backtest.report_parts.panels import NARROW, both, legend, panel
 from bot_cripto.backtest.report_parts.svg import Plot, around, decimals, ticks
 from bot_cripto.backtest.report_parts.time_axis import time_marks
@@ -52,10 +52,6 @@ def html(result: Json, lang: str = "en") -> str:
 
 
 def _head(result: Json, say: DriftSpeech) -> str:
-    banner = ""
-    if result["source_name"] == SIMULATED_SOURCE:
-        words = text("strong", say("simulated")) + esc(say("simulated_help"))
-        banner = tag("div", words, class_="banner", role="note")
     facts = say(
         "drift_facts",
         candle=say.moment(result["candle_close_time"]),
@@ -72,7 +68,7 @@ def _head(result: Json, say: DriftSpeech) -> str:
         )
         for part in result["parts"]
     ]
-    return banner + tag(
+    return simulated_banner(result, say) + tag(
         "header",
         text("h1", say("drift_title", symbol=result["symbol"])),
         text("p", STATUS[say.lang][result["status"]], class_="conclusion"),
